@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from xanesflow.matching.candidates import Candidate, find_candidates
 from xanesflow.matching.choice_model import (
@@ -32,7 +33,6 @@ from xanesflow.matching.choice_model import (
     MatchCalibration,
     fit_weights,
     measures,
-    softmax,
 )
 from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
 from xanesflow.matching.likeness import Bounds, Curve, Likeness, SpectrumCorrection, Target, fit_candidate, target_of

@@ -138,7 +138,7 @@ def test_a_network_reads_too_and_unknown_descriptors_have_no_weight(data, monkey
     assert np.corrcoef(found[:, at], truth[:, at])[0, 1] > 0.95 and np.isfinite(found).all() and (spread >= 0).all()
     block = targets.blocks()["cn"]
     assert found[:, block].sum(axis=1) == pytest.approx(1)
-    again = readers.NetworkReader.from_arrays(reader.arrays(), targets)
+    again = readers.reader_from_arrays("network", reader.arrays(), targets)
     assert np.array_equal(again.predict(inputs)[0], reader.predict(inputs)[0])
 
 
@@ -274,10 +274,13 @@ def test_a_blend_is_the_mean_of_its_parts_and_comes_back_from_its_arrays(data, m
     monkeypatch.setattr(readers, "_EPOCHS", 1)
     targets = Targets.of(data.values)
     inputs, outputs = see(data.spectra, "whole"), targets.encode(data.values)
-    blend = readers.BlendReader.fit(inputs, outputs, targets, 3)
+    blend = readers.train_reader("blend", inputs, outputs, targets, 3)
     found, spread = blend.predict(inputs[:9])
-    parts = [kind.fit(inputs, outputs, targets, 3).predict(inputs[:9])[0] for kind in readers.PARTS.values()]
+    parts = [
+        readers.train_reader(kind, inputs, outputs, targets, 3).predict(inputs[:9])[0] for kind in ("trees", "network")
+    ]
+    parts.append(KernelFit.fit(inputs, outputs, noise=readers.KERNEL_NOISE, seed=3).predict(inputs[:9]))
     assert len(parts) == 3 and found == pytest.approx(np.mean(parts, axis=0))
     assert (spread >= np.std(parts, axis=0) - 1e-9).all()
-    again = readers.BlendReader.from_arrays(blend.arrays(), targets)
+    again = readers.reader_from_arrays("blend", blend.arrays(), targets)
     assert np.array_equal(again.predict(inputs[:9])[0], found)

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from scipy.special import softmax
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
-from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration, softmax
+from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
 from xanesflow.matching.material_spectrum import average_sites, normalise_by

@@ -214,22 +214,18 @@ def match_scans(work: Work) -> dict[str, Any]:
 
 def _write_matches(files: _Scans, matches: Sequence[Match]) -> list[object]:
     """Write what `xanesflow match` writes; returns its options for that."""
-    from xanesflow.matching.draw_match import draw_match, draw_matches
+    from xanesflow.matching.draw_match import draw_matches
     from xanesflow.matching.match_page import write_page
-    from xanesflow.matching.write_match import write_match, write_matches
+    from xanesflow.matching.write_match import write_matches
 
     table, record, plot, page = (files.to_write(f"match{end}") for end in (".csv", ".json", ".svg", ".html"))
-    words: list[object] = ["--output", table, "--plot", plot]
-    if len(matches) > 1:
-        for path in (table, record):
-            write_matches(path, matches)
-        draw_matches(plot, matches)
-        return words
+    several = len(matches) > 1
     for path in (table, record):
-        write_match(path, matches[0])
-    draw_match(plot, matches[0])
-    write_page(page, matches[0])
-    return [*words, "--page", page]
+        write_matches(path, matches, series=several)
+    draw_matches(plot, matches)
+    if not several:
+        write_page(page, matches[0])
+    return ["--output", table, "--plot", plot, *([] if several else ["--page", page])]
 
 
 def _known(match: Match) -> str:

@@ -35,6 +35,9 @@ KINDS = {
 }
 """What workers can do: functions `(work: Work) -> dict`, with their modules."""
 
+MOST = 20
+"""Unfinished pieces of work of a session."""
+
 QUICK_MS, SLOW_MS = 500, 3000
 """How often a page asks what its jobs do: while some are at work, and else."""
 
@@ -53,9 +56,7 @@ def make_page(settings: Settings, access: Access) -> Page:
     flask = Flask("xanesflow.app")
     access.protect(flask)
     functions = {name: f"{module}:{name}" for name, module in KINDS.items()}
-    queue = WorkQueue(
-        settings.folder / "work", functions, heavy=HEAVY, at_a_time=settings.at_a_time, most=settings.most
-    )  # fmt: skip
+    queue = WorkQueue(settings.folder / "work", functions, heavy=HEAVY, at_a_time=settings.at_a_time, most=MOST)
     app = Dash(
         "xanesflow.app", server=cast(Any, flask), assets_folder=str(Path(__file__).parent / "assets"),
         serve_locally=True, title="xanesflow", update_title="", index_string=_INDEX,

@@ -26,7 +26,6 @@ class Settings:
         campaign: working directory of the campaign that is shown; None: none.
         models: checkpoints and folders that may predict, by the words that `xanesflow predict --model` takes.
         at_a_time: pieces of work at once.
-        most: unfinished pieces of work of a session.
     """
 
     folder: Path
@@ -34,7 +33,6 @@ class Settings:
     campaign: Path | None = None
     models: tuple[str, ...] = ()
     at_a_time: int = 1
-    most: int = 20
 
 
 @dataclass(frozen=True)

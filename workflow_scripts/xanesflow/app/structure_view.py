@@ -201,7 +201,7 @@ def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[
     if kind == "model":
         return {**given, "model": page.settings.models[int(number)]}, files
     cache = page.settings.cache
-    return {**given, "theory": method, "options": {}, "cache": cache and str(cache)}, files
+    return {**given, "theory": method, "cache": cache and str(cache)}, files
 
 
 def _found_table(found: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """What workers do for the view Structure → spectrum: read and search structures, compute and predict spectra.
 
 `given` has `files` (one path in the page's folder) or `name` (an example or mineral), and `disorder`, as the commands'
-option; for spectra also the `element`, and `theory` with its `options`, or `model`.
+option; for spectra also the `element`, and `theory` or `model`.
 """
 
 from __future__ import annotations
@@ -127,9 +127,9 @@ def search_structures(work: Work) -> dict[str, Any]:
 
 def _asked(given: dict[str, Any]) -> tuple[QuickLook, Request]:
     """The level of theory, as `xanesflow xanes` makes it, and the sites."""
-    check_quick_look(given["theory"], given["options"])
+    check_quick_look(given["theory"], {})
     defaults = Campaign(Config()).engine_options(f"{given['element']}_{given['theory']}")
-    look = quick_look_of(given["theory"], defaults, given["options"])
+    look = quick_look_of(given["theory"], defaults, {})
     return look, make_request(_read(given), given["element"], None, symprec=SYMPREC, disorder=_disorder(given))
 
 

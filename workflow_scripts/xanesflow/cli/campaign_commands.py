@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from xanesflow.cli.options import AsJson
+from xanesflow.cli.options import AsJson, working_directory
 from xanesflow.cli.terminal import messages, print_result, report_errors, results
 from xanesflow.core.text import plural
 
@@ -87,7 +87,6 @@ def status(
     It only reads the working directory, so you can call it at any time, even while the campaign runs on a cluster.
     """
     from xanesflow.cli.status import show_status
-    from xanesflow.cli.working_directory import working_directory
 
     show_status(working_directory(directory, directory_option), watch=watch, as_json=as_json)
 
@@ -114,8 +113,7 @@ def retry(
 
     Example: xanesflow retry Cu_FEFF --reason timed_out
     """
-    from xanesflow.cli.retry import mark
-    from xanesflow.cli.working_directory import directory_and_subsets
+    from xanesflow.cli.retry import directory_and_subsets, mark
 
     folder, subsets = directory_and_subsets(words or [], directory)
     mark(folder, subsets, reasons=reason or [], sites=site or [])

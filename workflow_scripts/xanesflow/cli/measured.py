@@ -11,10 +11,13 @@ from rich.table import Table
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.figures import check_plot
 from xanesflow.core.text import plural
 from xanesflow.measured import MeasuredSpectrum, merge_spectra, read_measured
 from xanesflow.measured.describe_spectrum import describe_spectrum
+from xanesflow.measured.draw import draw_spectra
 from xanesflow.measured.foreign_file import on_one_line
+from xanesflow.measured.write_measured import check_output, write_spectra
 
 
 def show_measured(
@@ -41,13 +44,9 @@ def show_measured(
 
     # Files are written last, so that an error there does not hide the table.
     if output is not None:
-        from xanesflow.measured.write_measured import write_spectra
-
         write_spectra(output, spectra)
         print_result(str(output))
     if plot is not None:
-        from xanesflow.measured.draw import draw_spectra
-
         draw_spectra(plot, spectra)
         print_result(str(plot))
 
@@ -61,12 +60,8 @@ def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: 
             raise WrongCallError(f"{path} is a measured file, which is never overwritten; name another.")
     try:
         if output is not None:
-            from xanesflow.measured.write_measured import check_output
-
             check_output(output, 1 if merge else spectra)
         if plot is not None:
-            from xanesflow.measured.draw import check_plot
-
             check_plot(plot)
     except XanesflowError as error:
         raise WrongCallError(str(error)) from None

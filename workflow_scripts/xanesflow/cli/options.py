@@ -54,6 +54,17 @@ Symprec = Annotated[
 ]
 
 
+def working_directory(argument: Path | None, option: Path | None) -> Path:
+    """Return the campaign's directory that was given as an argument or as `--directory`, or the current one.
+
+    Raises:
+        WrongCallError: two different ones were given.
+    """
+    if argument is not None and option is not None and argument.resolve() != option.resolve():
+        raise WrongCallError(f"Two working directories are given, {argument} and {option}; give one.")
+    return argument or option or Path()
+
+
 class HowToRead(NamedTuple):
     """How measured spectra are read and normalised."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xanesflow.config.simulations import SimulationsSection
@@ -125,7 +125,7 @@ def ask_cluster() -> SlurmCluster | None:
             name.rstrip("*"), name.endswith("*"), None if seconds is None else seconds / 3600, "gpu" in gres.lower()
         )
         gpu = each.gpu or (each.name in found and found[each.name].gpu)  # a line for each kind of node
-        found[each.name] = Partition(each.name, each.default, each.hours, gpu)
+        found[each.name] = replace(each, gpu=gpu)
     _, config, _ = slurm.ask("scontrol", "show", "config")
     storage = re.search(r"^AccountingStorageType\s*=\s*(\S+)", config, re.MULTILINE)
     age = re.search(r"^MinJobAge\s*=\s*(\d+)", config, re.MULTILINE)

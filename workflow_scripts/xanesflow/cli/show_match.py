@@ -14,9 +14,13 @@ from rich.table import Table
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.figures import check_plot
 from xanesflow.core.text import printable
+from xanesflow.matching.draw_match import draw_matches
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
+from xanesflow.matching.match_page import check_page, write_page
 from xanesflow.matching.rank_candidates import Match, match_spectrum
+from xanesflow.matching.write_match import check_output, write_matches
 from xanesflow.measured import MeasuredSpectrum
 from xanesflow.measured.read_measured import read_several
 
@@ -98,10 +102,6 @@ def refuse_overwriting(path: Path, spectra: Sequence[Path], structures: Sequence
 
 def _check_outputs(file: Path, wanted: Wanted, outputs: Outputs) -> None:
     """Raise an error before the work if a result cannot be written under its name."""
-    from xanesflow.matching.draw_match import check_plot
-    from xanesflow.matching.match_page import check_page
-    from xanesflow.matching.write_match import check_output
-
     checks = ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot))
     for path, check in checks:
         if path is None:
@@ -167,23 +167,11 @@ def _series_table(matches: Sequence[Match]) -> Table:
 def _write(matches: Sequence[Match], outputs: Outputs) -> None:
     """Write the files last, so that an error there does not hide the answer."""
     if outputs.output is not None:
-        from xanesflow.matching.write_match import write_match, write_matches
-
-        if len(matches) == 1:
-            write_match(outputs.output, matches[0])
-        else:
-            write_matches(outputs.output, matches)
+        write_matches(outputs.output, matches, series=len(matches) > 1)
         print_result(str(outputs.output))
     if outputs.page is not None:
-        from xanesflow.matching.match_page import write_page
-
         write_page(outputs.page, matches[0])
         print_result(str(outputs.page))
     if outputs.plot is not None:
-        from xanesflow.matching.draw_match import draw_match, draw_matches
-
-        if len(matches) == 1:
-            draw_match(outputs.plot, matches[0])
-        else:
-            draw_matches(outputs.plot, matches)
+        draw_matches(outputs.plot, matches)
         print_result(str(outputs.plot))

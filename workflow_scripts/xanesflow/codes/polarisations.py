@@ -16,38 +16,37 @@ from scipy.optimize import nnls
 
 from xanesflow.core.energy_grid import Array
 
-SYMPREC_A = 0.01
+_SYMPREC_A = 0.01
 _EXACT = 1e-3
 
 
-def site_rotations(structure: Structure, site_index: int, *, symprec: float = SYMPREC_A) -> list[Array]:
+def site_rotations(structure: Structure, site_index: int) -> list[Array]:
     """Return the Cartesian (3, 3) rotations of the operations that leave a site where it is.
 
     Args:
         structure: the crystal.
         site_index: 0-based index of the site.
-        symprec: spglib's tolerance in Å.
     """
-    found = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations(cartesian=False)
+    found = SpacegroupAnalyzer(structure, symprec=_SYMPREC_A).get_symmetry_operations(cartesian=False)
     place, lattice = structure[site_index].frac_coords, structure.lattice
     rotations: list[Array] = []
     for operation in found:
         moved = operation.operate(place) - place
         moved -= np.round(moved)
-        if np.linalg.norm(lattice.get_cartesian_coords(moved)) < 10 * symprec:
+        if np.linalg.norm(lattice.get_cartesian_coords(moved)) < 10 * _SYMPREC_A:
             rotations.append(_cartesian(lattice.matrix, operation.rotation_matrix))
     return _distinct(rotations)
 
 
-def point_group(structure: Structure, *, symprec: float = SYMPREC_A) -> list[Array]:
+def point_group(structure: Structure) -> list[Array]:
     """Return the Cartesian (3, 3) rotations of a crystal's point group."""
-    found = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_operations(cartesian=False)
+    found = SpacegroupAnalyzer(structure, symprec=_SYMPREC_A).get_symmetry_operations(cartesian=False)
     return _distinct([_cartesian(structure.lattice.matrix, each.rotation_matrix) for each in found])
 
 
-def inequivalent_atoms(structure: Structure, element: str, *, symprec: float = SYMPREC_A) -> int:
+def inequivalent_atoms(structure: Structure, element: str) -> int:
     """Return how many atoms of an element no symmetry operation maps onto each other."""
-    kind_of = SpacegroupAnalyzer(structure, symprec=symprec).get_symmetry_dataset().equivalent_atoms
+    kind_of = SpacegroupAnalyzer(structure, symprec=_SYMPREC_A).get_symmetry_dataset().equivalent_atoms
     return len({int(kind_of[k]) for k in structure.indices_from_symbol(element)})
 
 

@@ -15,9 +15,13 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, write_text
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
+
+COLOURS = (MODEL, BASELINE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's, which colour-blind readers can distinguish."""
 
 ENERGY, CROSS_SECTION = "Photon energy (eV)", "Cross section (10⁻³ bohr²)"
 
@@ -41,6 +45,16 @@ _STYLE: dict[Any, Any] = {
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a file name without a figure's ending.
+
+    Raises:
+        XanesflowError: it has another.
+    """
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
 
 
 @contextmanager

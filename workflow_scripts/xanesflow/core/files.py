@@ -7,10 +7,11 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from xanesflow.core import limits
 from xanesflow.core.errors import SenselessFileError, XanesflowError
@@ -116,13 +117,7 @@ def list_files(paths: Iterable[Path]) -> list[Path]:
 
 def user_cache() -> Path:
     """The user's cache folder for xanesflow: $XDG_CACHE_HOME/xanesflow, or what takes its place on this system."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "xanesflow"
+    return user_cache_path("xanesflow", appauthor=False, opinion=False)
 
 
 def sha256_file(path: str | Path) -> str:

@@ -1,8 +1,5 @@
 """The largest, deepest and most that is read, by kind of file: far beyond honest files, and refused in seconds."""
 
-MEASURED_FILE = 20_000_000
-"""Bytes of a file with measured spectra; one has about 100 kB, a compressed project of hundreds a few MB."""
-
 ARCHIVE_MEMBER = 64 * 2**20
 """Bytes of one file of a run, in a folder or packed. A file of a FEFF run has some 10 kB."""
 

@@ -39,7 +39,6 @@ Site = tuple[str, int]
 WHOLE_MATERIAL = -1
 """Used instead of a site's index for the material as a whole."""
 
-
 _CELL = re.compile(r"(.+)\.cell\d+")
 """Id of a cell that represents a disordered crystal, such as `amcsd-0000945.cell2`."""
 
@@ -127,3 +126,8 @@ def chunk_of(material_id: str, chunks: int) -> int:
 def chunk_name(chunk: int) -> str:
     """Name a chunk's files: 7 -> `0007`."""
     return f"{chunk:04d}"
+
+
+def rows_of_sites(material_id: Iterable[str], site_index: Iterable[int]) -> dict[Site, int]:
+    """The row of each site in a table with these columns."""
+    return {(m, int(i)): row for row, (m, i) in enumerate(zip(material_id, site_index, strict=True))}

@@ -1,14 +1,26 @@
-"""Read safetensors files, with which trained models are kept: named arrays and named texts, and no code."""
+"""Write and read safetensors files, with which trained models are kept: named arrays and named texts, and no code."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from xanesflow.core.errors import SenselessFileError
+from xanesflow.core.files import atomic_path
+
+
+def write_tensors(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]], texts: dict[str, str]) -> None:
+    """Write arrays and texts, whole or not at all."""
+    # safetensors assumes C order and silently writes arrays in another order wrongly.
+    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    with atomic_path(path) as temporary:
+        save_file(in_order, temporary, metadata=texts)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:

@@ -31,11 +31,11 @@ from xanesflow.core.arrays import STRING, read_array, write_array
 from xanesflow.core.files import atomic_path, sha256_file
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import Subset, parent_of
+from xanesflow.core.sites import Subset, parent_of, rows_of_sites
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected_group
 from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal, structure_json
 from xanesflow.dataset.splits import check_split
-from xanesflow.features.compute_features import SiteFeatures, read_features
+from xanesflow.features.compute_features import read_features
 from xanesflow.spectra.store import read_spectra
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "SubsetFiles", "build_dataset", "structure_json"]
@@ -106,7 +106,7 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     part_of = {(m, int(i)): str(part) for m, i, part in split.itertuples(index=False)}
     rejected = list(curated.rejected)
     rows: list[int] = []
-    rows_of = {name: _row_of_site(f) for name, f in features.items()}
+    rows_of = {name: rows_of_sites(f.material_id, f.site_index) for name, f in features.items()}
     why = {name: {(r.material_id, r.site_index): r.detail for r in f.rejected} for name, f in features.items()}
 
     # Decide for each spectrum whether its site enters the dataset; if not, reject it with a reason.
@@ -158,10 +158,6 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     write_rejected_group(group, rejected)
     group.attrs["counts"] = json.dumps({"kept": len(rows), **count_reasons(rejected)})
     log.info("%s: %s", curated.subset, describe_counts(len(rows), rejected))
-
-
-def _row_of_site(features: SiteFeatures) -> dict[tuple[str, int], int]:
-    return {(m, int(i)): k for k, (m, i) in enumerate(zip(features.material_id, features.site_index, strict=True))}
 
 
 def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> None:

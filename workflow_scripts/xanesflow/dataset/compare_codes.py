@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from pymatgen.core import Structure
 
-from xanesflow.core.sites import Site, site_id
+from xanesflow.core.sites import rows_of_sites, site_id
 from xanesflow.core.tables import read_structures, write_csv
 from xanesflow.core.text import plural
 from xanesflow.dataset.compare_theories import agree
@@ -37,7 +37,7 @@ def compare_codes(subsets: Mapping[str, CuratedSpectra], structures: Mapping[str
         A table with `CODE_COLUMNS`, a row for each site and pair. `shift_ev` is to be added to the energies of `other`,
         and `rms` is that of the difference of spectra that are scaled to a mean of 1.
     """
-    row_of = {name: rows_by_site(curated) for name, curated in subsets.items()}
+    row_of = {name: rows_of_sites(curated.material_id, curated.site_index) for name, curated in subsets.items()}
     rows = []
     for one, other in combinations(subsets, 2):
         shared = sorted(row_of[one].keys() & row_of[other].keys())
@@ -55,11 +55,6 @@ def compare_codes(subsets: Mapping[str, CuratedSpectra], structures: Mapping[str
         log.info("%s, %s: Spearman %.3f, RMS %.3f (%s)", first, second, median["spearman"], median["rms"], sites)
     write_csv(output, table)
     return table
-
-
-def rows_by_site(curated: CuratedSpectra) -> dict[Site, int]:
-    """Return the row of each site's spectrum."""
-    return {site: k for k, site in enumerate(zip(curated.material_id, curated.site_index.tolist(), strict=True))}
 
 
 def _same_structures(structures: Mapping[str, Path], one: str, other: str, materials: set[str]) -> dict[str, bool]:

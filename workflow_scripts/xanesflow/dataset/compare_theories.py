@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
+from xanesflow.core.sites import rows_of_sites
 from xanesflow.core.tables import write_csv
 from xanesflow.dataset.file import structure_json, structure_key
-from xanesflow.dataset.read_dataset import DatasetFile, SubsetView
+from xanesflow.dataset.read_dataset import DatasetFile
 from xanesflow.spectra.similarity import compare_spectra
 
 PAIRED, BY_NAME, DIFFERENT, NO_SPECTRUM = "paired", "paired by name alone", "structures differ", "no shape to compare"
@@ -50,7 +51,7 @@ def compare_theories(dataset: str | Path, one: str, other: str, output: str | Pa
 
 def _compare(file: DatasetFile, one: str, other: str) -> pd.DataFrame:
     subsets = [file[one], file[other]]
-    rows = [_rows(subset) for subset in subsets]
+    rows = [rows_of_sites(subset.material_id.tolist(), subset.site_index) for subset in subsets]
     spectra = [subset.spectra[:] for subset in subsets]
     same: dict[str, str] = {}
     found = []
@@ -72,11 +73,6 @@ def _compare(file: DatasetFile, one: str, other: str) -> pd.DataFrame:
                 status = NO_SPECTRUM
         found.append((material, index, status, shift, cosine, spearman))
     return pd.DataFrame(found, columns=list(COLUMNS))
-
-
-def _rows(subset: SubsetView) -> dict[tuple[str, int], int]:
-    sites = zip(subset.material_id.tolist(), subset.site_index.tolist(), strict=True)
-    return {site: row for row, site in enumerate(sites)}
 
 
 def _same_structure(file: h5py.File, material: str, one: str, other: str) -> str:

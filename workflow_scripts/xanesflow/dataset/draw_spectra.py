@@ -9,15 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import BAND, CROSS_SECTION, ENERGY, MODEL, figure, panels
+from xanesflow.core.figures import BAND, COLOURS, CROSS_SECTION, ENERGY, MODEL, figure, panels
 from xanesflow.core.text import plural
 from xanesflow.dataset.read_dataset import DatasetFile, SiteView, SubsetView
 
 SUFFIXES = (".svg", ".png", ".pdf")
 MOST_SITES = 12
 """The most sites that you can still tell apart in one figure."""
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito's
 
 
 def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str], output: str | Path) -> str:
@@ -60,8 +58,8 @@ def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str]
 
 def _draw_sites(axes: Axes, subset: str, sites: Sequence[SiteView]) -> None:
     for k, site in enumerate(sites):
-        style = "-" if k < len(_COLOURS) else "--"
-        axes.plot(site.energy, 1e3 * site.spectrum, style, color=_COLOURS[k % len(_COLOURS)], lw=1.3, label=site.id)
+        style = "-" if k < len(COLOURS) else "--"
+        axes.plot(site.energy, 1e3 * site.spectrum, style, color=COLOURS[k % len(COLOURS)], lw=1.3, label=site.id)
     axes.legend(fontsize=7)
     _label(axes, subset)
 

@@ -84,9 +84,7 @@ def drawn_medians(values: Floats, counts: npt.NDArray[np.int64]) -> Floats:
     return np.asarray((middle[0] + middle[1]) / 2)
 
 
-def resample(
-    spectra: Floats, predictions: Floats, baseline: Floats, materials: Sequence[str], resamples: int = RESAMPLES
-) -> Resampled:
+def resample(spectra: Floats, predictions: Floats, baseline: Floats, materials: Sequence[str]) -> Resampled:
     """Resample the figures of a model by drawing materials.
 
     Args:
@@ -94,14 +92,13 @@ def resample(
         predictions: (n, 141) bohr².
         baseline: (141,) bohr²; NaN: there is none.
         materials: (n,) the material of each spectrum.
-        resamples: number of draws.
     """
     mse, baseline_mse = spectrum_mse(spectra, predictions), spectrum_mse(spectra, baseline)
     defined = 1.0 if np.isfinite(baseline).all() else float("nan")
     won = (mse < baseline_mse) * defined
     points = np.mean(np.abs(spectra - predictions) < np.abs(spectra - baseline), axis=1) * defined
     parts = []
-    for counts in draw_materials(materials, resamples):
+    for counts in draw_materials(materials):
         number = counts.sum(axis=1)
         parts.append(
             (
@@ -114,12 +111,12 @@ def resample(
     return Resampled(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def interval(values: Floats, level: float = LEVEL) -> tuple[float, float]:
-    """Ends of the percentile interval that holds `level` of drawn values; NaN if a value is undefined."""
+def interval(values: Floats) -> tuple[float, float]:
+    """Ends of the percentile interval that holds `LEVEL` of drawn values; NaN if a value is undefined."""
     if np.isnan(values).any():
         return float("nan"), float("nan")
     # Take a drawn value instead of interpolating: a value is infinite where a model is perfect.
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="closest_observation")
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="closest_observation")
     return float(low), float(high)
 
 

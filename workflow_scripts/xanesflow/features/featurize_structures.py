@@ -62,8 +62,8 @@ class Featurizer(ABC):
 
     def __init__(self, *, device: str = "cpu", workers: int = 1, batch_atoms: int) -> None:
         check_device(device)
-        if workers < 1 or batch_atoms < 1:
-            raise XanesflowError(f"workers ({workers}) and batch_atoms ({batch_atoms}) must be 1 or more.")
+        if workers < 1:
+            raise XanesflowError(f"workers ({workers}) must be 1 or more.")
         self.device = device
         self.workers = workers
         self.batch_atoms = batch_atoms

@@ -20,7 +20,6 @@ def get_featurizer(
     weights: str | Path | None = None,
     device: str = "cpu",
     workers: int = 1,
-    batch_atoms: int | None = None,
 ) -> Featurizer | DescriptorFeaturizer:
     """Make a featurizer by its name.
 
@@ -29,7 +28,6 @@ def get_featurizer(
         weights: M3GNet's folder or state.pt; None: matgl's cache, then a download. Other featurizers ignore it.
         device: "cpu", "cuda" or "cuda:<number>".
         workers: processes.
-        batch_atoms: atoms that go through the network at a time; None: a number that is fast on the device.
 
     Raises:
         XanesflowError: the name or device is not known, or the weights are absent or not the published ones.
@@ -44,17 +42,15 @@ def get_featurizer(
         from xanesflow.features.graph_networks import chgnet  # imports chgnet and torch
 
         kind = chgnet.CHGNetFeaturizer if name == "chgnet" else chgnet.CHGNetCellFeaturizer
-        return kind(device=device, workers=workers, batch_atoms=batch_atoms)
+        return kind(device=device, workers=workers)
     if name == "radial":
         from xanesflow.features.radial import RadialFeaturizer
 
-        return RadialFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+        return RadialFeaturizer(device=device, workers=workers)
     if name == "angular":
         from xanesflow.features.angular import AngularFeaturizer
 
-        return AngularFeaturizer(device=device, workers=workers, batch_atoms=batch_atoms)
+        return AngularFeaturizer(device=device, workers=workers)
     from xanesflow.features.graph_networks.m3gnet import M3GNetFeaturizer  # imports torch
 
-    return M3GNetFeaturizer(
-        weights, all_layers=name == "m3gnet_all", device=device, workers=workers, batch_atoms=batch_atoms
-    )
+    return M3GNetFeaturizer(weights, all_layers=name == "m3gnet_all", device=device, workers=workers)

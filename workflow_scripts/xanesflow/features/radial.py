@@ -46,7 +46,6 @@ class ShellFeaturizer(Featurizer):
     Args:
         device: accepted as by other featurizers, but the work is always done on the CPU.
         workers: processes.
-        batch_atoms: atoms per batch.
 
     Raises:
         XanesflowError: the device is not known.
@@ -55,8 +54,8 @@ class ShellFeaturizer(Featurizer):
     packages = ("numpy", "pymatgen-core", "scipy")
     cutoff: float  # the farthest neighbour, Å
 
-    def __init__(self, *, device: str = "cpu", workers: int = 1, batch_atoms: int | None = None) -> None:
-        super().__init__(device=device, workers=workers, batch_atoms=batch_atoms or 128)
+    def __init__(self, *, device: str = "cpu", workers: int = 1) -> None:
+        super().__init__(device=device, workers=workers, batch_atoms=128)
         self.weights_hash = sha256_text(json.dumps(self.parameters(), sort_keys=True))
 
     @property

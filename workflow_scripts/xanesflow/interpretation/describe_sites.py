@@ -13,17 +13,22 @@ from typing import Any
 
 import pandas as pd
 
+from xanesflow.codes.registry import function_of, theory_of
+from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
+from xanesflow.core.sites import Subset
 from xanesflow.core.text import plural
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, load
-from xanesflow.interpretation.charges import CHARGE, read_charges
 from xanesflow.interpretation.describe_structure import SiteDescription, describe_structure, method
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
+
+CHARGE = "charge_transfer"
+"""Name of the descriptor that comes from finished runs, not from structures."""
 
 _NUMBERS = ("oxidation_state", "ocn", "nn_mean", "nn_std", "min_nn_nn", "bond_valence_sum", CHARGE)
 
@@ -89,7 +94,7 @@ def describe_sites(
                 log.info("%d of %d structures", done, len(todo))
 
     # A structure's answers go to all subsets that have it; sites without a structure get the reason.
-    charges = read_charges(runs or {})
+    charges = _read_charges(runs or {})
     rows = {}
     for work in works:
         for index, subsets in work.sites.items():
@@ -101,6 +106,19 @@ def describe_sites(
 
 
 _Site = tuple[str, str, int]
+
+
+def _read_charges(runs: Mapping[str, Sequence[Path]]) -> dict[_Site, float]:
+    """The charge transfer in e of every absorber whose run has one, by subset, material and site index."""
+    found: dict[_Site, float] = {}
+    for subset, chunks in runs.items():
+        theory = Subset.parse(subset).theory
+        charge_of = function_of(theory_of(theory).absorber_charge)
+        for chunk in chunks if charge_of else ():  # VASP has none, and its large runs need not be opened for nothing
+            for run in read_chunk(chunk, theory):
+                if charge_of and (charge := charge_of(run)) is not None:
+                    found[subset, *run.site] = charge
+    return found
 
 
 def _sites_of(data: DatasetFile) -> tuple[list[_Site], list[_Work], dict[_Site, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -44,11 +44,11 @@ def scores_of(truth: Floats, value: Floats, low: Floats, high: Floats) -> dict[s
     return found
 
 
-def f1_of(truth: Floats, predicted: Floats, classes: Iterable[int] = JUDGED_CN) -> float:
-    """F1 of classes, weighted by their number of sites, over the sites of these classes; NaN without any."""
+def f1_of(truth: Floats, predicted: Floats) -> float:
+    """F1 of `JUDGED_CN`, weighted by their number of sites, over the sites of these classes; NaN without any."""
     from sklearn.metrics import f1_score
 
-    labels = list(classes)
+    labels = list(JUDGED_CN)
     judged = np.isin(truth, labels) & np.isfinite(predicted)
     if not judged.any():
         return float("nan")

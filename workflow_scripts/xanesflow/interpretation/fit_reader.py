@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.interpretation.bars import Bars
-from xanesflow.interpretation.readers import READERS, SpectrumReader
+from xanesflow.interpretation.readers import SpectrumReader, reader_from_arrays, train_reader
 from xanesflow.interpretation.targets import Targets
 from xanesflow.interpretation.training_data import TrainingData
 from xanesflow.interpretation.views import MEASURED, UNKNOWN_CALIBRATION, Distortion, View, distort, see
@@ -64,7 +64,7 @@ def fit_reader(kind: str, view: View, data: TrainingData, targets: Targets, seed
     """Fit a reader.
 
     Args:
-        kind: one of `READERS`.
+        kind: `trees`, `network` or `blend`.
         view: what it sees.
         data: sites with their parts.
         targets: what it learns.
@@ -73,7 +73,7 @@ def fit_reader(kind: str, view: View, data: TrainingData, targets: Targets, seed
     rng = np.random.default_rng([seed, 26])
     train, val = data.rows("train"), data.rows("val")
     inputs, rows = _with_copies(data.spectra[train], view, COPIES[kind], rng)
-    reader = READERS[kind].fit(inputs, targets.encode(data.values[train])[rows], targets, seed)
+    reader = train_reader(kind, inputs, targets.encode(data.values[train])[rows], targets, seed)
     inputs, rows = _with_copies(data.spectra[val], view, CALIBRATION_COPIES, rng)
     wanted = targets.encode(data.values[val])[rows]
     bars = Bars.fit(*reader.predict(inputs), wanted, targets, sites=len(val))
@@ -108,4 +108,4 @@ def from_arrays(
     """
     own = {name.removeprefix(f"{view}."): value for name, value in arrays.items() if name.startswith(f"{view}.")}
     bars = Bars(own.pop("bars.floor"), own.pop("bars.factor"), temperature)
-    return FittedReader(view, READERS[kind].from_arrays(own, targets), bars)
+    return FittedReader(view, reader_from_arrays(kind, own, targets), bars)

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
-from safetensors.numpy import save_file
 
 from xanesflow.core.damage import explain_damage, what_is_wrong
 from xanesflow.core.energy_grid import N_POINTS
 from xanesflow.core.errors import SenselessFileError, XanesflowError
-from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_json, parse_object
-from xanesflow.core.tensors_file import read_tensors
+from xanesflow.core.tensors_file import read_tensors, write_tensors
 from xanesflow.core.text import quoted
 from xanesflow.interpretation.domain import Domain
 from xanesflow.interpretation.fit_reader import FittedReader, arrays_of, fit_reader, from_arrays
@@ -125,11 +123,7 @@ class Interpreter:
             "ids": self.ids,
             "formulas": self.formulas,
         }
-        with atomic_path(path) as temporary:
-            # safetensors silently writes arrays in another order wrongly.
-            in_order = {name: np.asarray(value, order="C") for name, value in arrays.items()}
-            metadata = {"format": FORMAT, **{name: json.dumps(value) for name, value in texts.items()}}
-            save_file(in_order, temporary, metadata=metadata)
+        write_tensors(path, arrays, {"format": FORMAT, **{name: json.dumps(value) for name, value in texts.items()}})
 
 
 def load_interpreter(path: Path) -> Interpreter:

@@ -29,33 +29,10 @@ class SpectrumReader(Protocol):
     """A fitted model: outputs as `Targets.encode` orders them, classes as probabilities, and how unsure it is."""
 
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
-        """(n, k + classes) outputs, and (n, k + classes) their spread over trees or networks."""
+        """(n, k + classes) outputs of (n, d) inputs, and (n, k + classes) their spread over trees or networks."""
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What it consists of."""
-
-
-@dataclass(frozen=True, eq=False)
-class TreesReader:
-    """Extra trees; the share of a class in the leaves is its probability."""
-
-    forest: Forest
-
-    @classmethod
-    def fit(cls, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> TreesReader:
-        """Fit to (n, d) inputs and (n, k + classes) outputs."""
-        return cls(Forest.fit(inputs, outputs, seed=seed, **TREES))
-
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:  # noqa: D102
-        return self.forest.predict(inputs)
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
-        return self.forest.arrays()
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays, targets: Targets) -> TreesReader:
-        """Read it back."""
-        return cls(Forest.from_arrays(arrays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,63 +77,51 @@ class NetworkReader:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
         return dict(self.weights)
 
-    @classmethod
-    def from_arrays(cls, arrays: Arrays, targets: Targets) -> NetworkReader:
-        """Read it back."""
-        return cls(dict(arrays), tuple(targets.blocks().values()))
-
-
-@dataclass(frozen=True, eq=False)
-class KernelReader:
-    """Kernel regression."""
-
-    fitted: KernelFit
-
-    @classmethod
-    def fit(cls, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> KernelReader:
-        """Fit to (n, d) inputs and (n, k + classes) outputs."""
-        return cls(KernelFit.fit(inputs, outputs, noise=KERNEL_NOISE, seed=seed))
-
-    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:  # noqa: D102
-        found = self.fitted.predict(inputs)
-        return found, np.zeros_like(found)
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
-        return self.fitted.arrays()
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays, targets: Targets) -> KernelReader:
-        """Read it back."""
-        return cls(KernelFit.from_arrays(arrays))
-
 
 @dataclass(frozen=True, eq=False)
 class BlendReader:
     """The mean of extra trees, a network and a kernel regression, which are wrong in different ways."""
 
-    parts: Mapping[str, SpectrumReader]
-
-    @classmethod
-    def fit(cls, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> BlendReader:
-        """Fit all to (n, d) inputs and (n, k + classes) outputs."""
-        return cls({name: kind.fit(inputs, outputs, targets, seed) for name, kind in PARTS.items()})
+    trees: Forest
+    network: NetworkReader
+    kernel: KernelFit
 
     def predict(self, inputs: Floats) -> tuple[Floats, Floats]:  # noqa: D102
-        read = {name: part.predict(inputs) for name, part in self.parts.items()}
-        found = np.array([values for values, _ in read.values()])
-        return found.mean(axis=0), np.hypot(read["trees"][1], found.std(axis=0))
+        of_trees, spread = self.trees.predict(inputs)
+        found = np.array([of_trees, self.network.predict(inputs)[0], self.kernel.predict(inputs)])
+        return found.mean(axis=0), np.hypot(spread, found.std(axis=0))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:  # noqa: D102
-        return {f"{name}.{key}": value for name, part in self.parts.items() for key, value in part.arrays().items()}
+        return {f"{name}.{key}": value for name, part in vars(self).items() for key, value in part.arrays().items()}
 
-    @classmethod
-    def from_arrays(cls, arrays: Arrays, targets: Targets) -> BlendReader:
-        """Read all back."""
-        own = {
-            name: {key.removeprefix(f"{name}."): value for key, value in arrays.items() if key.startswith(f"{name}.")}
-            for name in PARTS
-        }
-        return cls({name: kind.from_arrays(own[name], targets) for name, kind in PARTS.items()})
+
+def train_reader(kind: str, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> SpectrumReader:
+    """Fit a reader of a kind of `interpretation.models` to (n, d) inputs and (n, k + classes) outputs."""
+    if kind == "network":
+        return NetworkReader.fit(inputs, outputs, targets, seed)
+    trees = Forest.fit(inputs, outputs, seed=seed, **TREES)
+    if kind == "trees":
+        return trees
+    network = NetworkReader.fit(inputs, outputs, targets, seed)
+    return BlendReader(trees, network, KernelFit.fit(inputs, outputs, noise=KERNEL_NOISE, seed=seed))
+
+
+def reader_from_arrays(kind: str, arrays: Arrays, targets: Targets) -> SpectrumReader:
+    """Read a reader back; its array names begin with the name of a part, if it has several.
+
+    Raises:
+        KeyError: an array is missing.
+    """
+    if kind == "trees":
+        return Forest.from_arrays(arrays)
+    blocks = tuple(targets.blocks().values())
+    if kind == "network":
+        return NetworkReader(dict(arrays), blocks)
+    trees, network, kernel = (
+        {key.removeprefix(name): value for key, value in arrays.items() if key.startswith(name)}
+        for name in ("trees.", "network.", "kernel.")
+    )
+    return BlendReader(Forest.from_arrays(trees), NetworkReader(network, blocks), KernelFit.from_arrays(kernel))
 
 
 def _fit_member(x: Any, wanted: Any, numbers: int, blocks: tuple[slice, ...]) -> dict[str, npt.NDArray[np.float32]]:
@@ -187,18 +152,3 @@ def _fit_member(x: Any, wanted: Any, numbers: int, blocks: tuple[slice, ...]) ->
             optimiser.step()
             schedule.step()
     return {name: value.detach().numpy().copy() for name, value in net.state_dict().items()}
-
-
-PARTS: dict[str, type[TreesReader] | type[NetworkReader] | type[KernelReader]] = {
-    "trees": TreesReader,
-    "network": NetworkReader,
-    "kernel": KernelReader,
-}
-"""The parts of a blend."""
-
-READERS: dict[str, type[TreesReader] | type[NetworkReader] | type[BlendReader]] = {
-    "trees": TreesReader,
-    "network": NetworkReader,
-    "blend": BlendReader,
-}
-"""The kinds of readers, as `interpretation.models` names them."""

@@ -12,9 +12,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from scipy.special import log_softmax, softmax
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
@@ -68,7 +71,7 @@ class MatchCalibration:
     widths_ev: tuple[float, float]
     correction: SpectrumCorrection
     rms_of_right: float
-    known: Mapping[str, float] = field(default_factory=dict)
+    known: Mapping[str, Any] = field(default_factory=dict)
 
     def expects(self, element: str, *, metal: bool, oxidation_state: float | None) -> Expected:
         """What a candidate should need."""
@@ -90,7 +93,7 @@ class MatchCalibration:
         """(n,) probability that each of n candidates is the right one; they add up to 1."""
         rows = np.array([measures(each, shift) for each, shift in zip(likenesses, expected, strict=True)])
         weights = np.array([self.weights[name] for name in MEASURES])
-        return softmax(-rows @ weights)
+        return np.asarray(softmax(-rows @ weights))
 
     def write(self, path: Path) -> None:
         """Write as JSON."""
@@ -106,12 +109,6 @@ def measures(likeness: Likeness, expected: Expected) -> list[float]:
         ((likeness.shift_ev - expected.mean_ev) / expected.sd_ev) ** 2 / 2,
         ((likeness.width_ev - expected.width_ev) / _WIDTH_SD_EV) ** 2 / 2,
     ]
-
-
-def softmax(values: Floats) -> Floats:
-    """Positive numbers that add up to 1."""
-    powers = np.exp(values - values.max())
-    return np.asarray(powers / powers.sum())
 
 
 def fit_weights(cases: Sequence[tuple[Floats, int, float]]) -> Floats:
@@ -131,8 +128,7 @@ def fit_weights(cases: Sequence[tuple[Floats, int, float]]) -> Floats:
     def cost(weights: Floats) -> float:
         value = 0.0
         for rows, right, weight in cases:
-            scores = -rows @ weights
-            value -= weight * (scores[right] - scores.max() - np.log(np.exp(scores - scores.max()).sum()))
+            value -= weight * log_softmax(-rows @ weights)[right]
         return float(value / total + _RIDGE * np.sum(weights[1:] ** 2) / 2)
 
     size = cases[0][0].shape[1]
@@ -148,24 +144,11 @@ def read_calibration(theory: str, folder: Path = CALIBRATIONS) -> MatchCalibrati
     """
     path = folder / f"{theory}.json"
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError:
         have = sorted(each.stem for each in folder.glob("*.json"))
         raise XanesflowError(
             f"Matches against {theory} were never checked on known standards, so nothing can be said about how sure "
             f"they are; use {' or '.join(have)}, or make a calibration with studies/study_matching.py."
         ) from None
-    expected = {
-        kind: {name: Expected(**values) for name, values in each.items()} for kind, each in given["expected"].items()
-    }
-    low, high = given["widths_ev"]
-    return MatchCalibration(
-        given["theory"],
-        given["weights"],
-        expected,
-        given["slope_ev"],
-        (low, high),
-        SpectrumCorrection(**given["correction"]),
-        given["rms_of_right"],
-        given.get("known", {}),
-    )
+    return TypeAdapter(MatchCalibration).validate_json(content)

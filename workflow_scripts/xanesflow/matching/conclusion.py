@@ -24,7 +24,7 @@ def conclude(rows: Sequence[Row], element: str) -> str:
     first = rows[0]
     if first.certainty >= SURE:
         return f"{titled(first.reference)} is the best candidate, certainty {first.certainty:.0%}."
-    likely = _until(rows, SURE)
+    likely = _likely(rows)
     formulas = {row.reference.formula for row in likely}
     if len(formulas) == 1 and "" not in formulas:
         return f"{formulas.pop()}, but not which of its {len(likely)} structures: {_names(likely)}."
@@ -46,13 +46,13 @@ def titled(reference: Reference) -> str:
     return f"{', '.join(words)} ({reference.id})" if words else reference.id
 
 
-def _until(rows: Sequence[Row], share: float) -> list[Row]:
-    """The fewest rows, from the first, that have this share of the certainty."""
+def _likely(rows: Sequence[Row]) -> list[Row]:
+    """The fewest rows, from the first, that have `SURE` of the certainty."""
     kept, total = [], 0.0
     for row in rows:
         kept.append(row)
         total += row.certainty
-        if total >= share:
+        if total >= SURE:
             break
     return kept
 

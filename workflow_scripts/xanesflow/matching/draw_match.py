@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import BASELINE, MODEL, TRUTH, check_plot, figure
 from xanesflow.core.text import printable
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.ranking import Row
-
-PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
 COLOURS = (MODEL, BASELINE, "#009E73")
 BEST = len(COLOURS)
 """How many candidates are laid over the measured spectrum."""
 
 _BARS = 12
-
-
-def check_plot(path: Path) -> None:
-    """Refuse a file name without a figure's ending.
-
-    Raises:
-        XanesflowError: it has another.
-    """
-    if path.suffix.lower() not in PLOT_ENDINGS:
-        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
 
 
 def label_of(row: Row) -> str:
@@ -67,11 +54,14 @@ def draw_match(path: Path, match: Match) -> None:
 
 
 def draw_matches(path: Path, matches: Sequence[Match]) -> None:
-    """Draw a series of scans: the certainty of every candidate that comes first for one of them, over the scans.
+    """Draw the match of a scan, or of a series: the certainty of each candidate that comes first once, over the scans.
 
     Raises:
         XanesflowError: the file's ending is not that of a figure.
     """
+    if len(matches) == 1:
+        draw_match(path, matches[0])
+        return
     check_plot(path)
     first = dict.fromkeys(match.rows[0].reference.id for match in matches)
     names = {row.reference.id: label_of(row) for match in matches for row in match.rows}

@@ -58,8 +58,8 @@ def match_files(
     for number, match in enumerate(matches):
         draw_match(outputs.figures / f"{number:04d}.svg", match)
     write_rows(outputs.left_out, ("file", "detail"), left_out)
-    write_matches(outputs.record, matches)
-    write_matches(outputs.ranking, matches)
+    write_matches(outputs.record, matches, series=True)
+    write_matches(outputs.ranking, matches, series=True)
 
 
 def _read(files: Iterable[Path], how: Normalisation) -> tuple[list[MeasuredSpectrum], list[dict[str, str]]]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from xanesflow import __version__
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.core.templates import environment
 from xanesflow.core.text import printable
 from xanesflow.matching.draw_match import BEST, COLOURS, label_of
 from xanesflow.matching.rank_candidates import Match
@@ -47,7 +47,7 @@ def write_page(path: Path, match: Match) -> None:
         for row in match.rows
     ]
     page = (
-        environment()
+        environment("xanesflow.matching")
         .get_template("match.html")
         .render(
             source=printable(match.spectrum.source, 120),
@@ -65,17 +65,6 @@ def write_page(path: Path, match: Match) -> None:
         )
     )
     write_text(path, page)
-
-
-def environment() -> Environment:
-    """The templates of this room; they escape all texts."""
-    return Environment(
-        loader=PackageLoader("xanesflow.matching", "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _around(known: Surroundings | None) -> dict[str, str]:

@@ -21,7 +21,7 @@ from xanesflow.matching.rank_candidates import expected_of
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.spectrum_store import StoredSpectrum
 from xanesflow.matching.surroundings import describe_surroundings, is_carbonate, is_metallic
-from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
+from xanesflow.measured import MeasuredSpectrum, read_measured
 
 if TYPE_CHECKING:
     from xanesflow.prediction.data import SubsetPrediction
@@ -135,8 +135,6 @@ def normalise_averages(
 def measured_references(
     paths: Sequence[Path],
     element: str,
-    reading: Reading | None = None,
-    normalisation: Normalisation | None = None,
     *,
     own: tuple[Path, Collection[str]] | None = None,
 ) -> tuple[list[Reference], list[str]]:
@@ -145,8 +143,6 @@ def measured_references(
     Args:
         paths: files and folders; subfolders are not read.
         element: symbol; spectra of others are left out without a word.
-        reading: how to read them.
-        normalisation: how to normalise them.
         own: file and sources of the spectra that are to be explained, which are no candidates for themselves.
 
     Returns:
@@ -160,7 +156,7 @@ def measured_references(
     others = 0
     for path in list_files(paths):
         try:
-            spectra = read_measured(path, reading, normalisation)
+            spectra = read_measured(path)
         except XanesflowError as error:
             failed.append(str(error))
             continue

@@ -25,14 +25,14 @@ COLUMNS = (
 ENDINGS = (".csv", ".json")
 
 
-def check_output(path: Path, option: str = "--output") -> None:
+def check_output(path: Path) -> None:
     """Refuse a file name with another ending.
 
     Raises:
         XanesflowError: it does.
     """
     if path.suffix.lower() not in ENDINGS:
-        raise XanesflowError(f"{option} {path} must end with .csv or .json; choose one of them.")
+        raise XanesflowError(f"--output {path} must end with .csv or .json; choose one of them.")
 
 
 def row_values(row: Row, element: str) -> dict[str, Any]:
@@ -45,22 +45,8 @@ def row_values(row: Row, element: str) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def write_match(path: Path, match: Match) -> None:
-    """Write the ranking, whole or not at all.
-
-    Raises:
-        XanesflowError: the ending is another.
-    """
-    check_output(path)
-    rows = [row_values(row, match.spectrum.element) for row in match.rows]
-    if path.suffix.lower() == ".csv":
-        write_rows(path, COLUMNS, rows)
-    else:
-        write_text(path, json.dumps(as_record(match), indent=1, ensure_ascii=False) + "\n")
-
-
-def write_matches(path: Path, matches: Sequence[Match]) -> None:
-    """Write the rankings of several scans: one table with a column `scan`, or a list.
+def write_matches(path: Path, matches: Sequence[Match], *, series: bool) -> None:
+    """Write the ranking of a scan, or those of a series: one table with a column `scan`, or a list.
 
     Raises:
         XanesflowError: the ending is another.
@@ -68,13 +54,14 @@ def write_matches(path: Path, matches: Sequence[Match]) -> None:
     check_output(path)
     if path.suffix.lower() == ".csv":
         rows = [
-            {"scan": printable(match.spectrum.source), **row_values(row, match.spectrum.element)}
+            ({"scan": printable(match.spectrum.source)} if series else {}) | row_values(row, match.spectrum.element)
             for match in matches
             for row in match.rows
         ]
-        write_rows(path, ("scan", *COLUMNS), rows)
-    else:
-        write_text(path, json.dumps([as_record(each) for each in matches], indent=1, ensure_ascii=False) + "\n")
+        write_rows(path, (("scan",) if series else ()) + COLUMNS, rows)
+        return
+    records = [as_record(match) for match in matches]
+    write_text(path, json.dumps(records if series else records[0], indent=1, ensure_ascii=False) + "\n")
 
 
 def as_record(match: Match) -> dict[str, Any]:

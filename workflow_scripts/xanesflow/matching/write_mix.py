@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import BASELINE, MODEL, TRUTH, check_plot, figure
 from xanesflow.core.files import write_text
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components
-from xanesflow.matching.draw_match import COLOURS, check_plot
+from xanesflow.matching.draw_match import COLOURS
 from xanesflow.matching.mixtures import Mixture, MixtureFit
 from xanesflow.matching.write_match import check_output
 

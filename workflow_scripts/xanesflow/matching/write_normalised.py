@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -17,11 +17,7 @@ from xanesflow.measured.broaden import Broadening, Kind, broaden
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
 
-_DEFAULTS: dict[str, dict[str, float]] = {
-    "gaussian": {},
-    "lorentzian": {"rise_ev": 5.0, "centre_ev": 30.0},
-    "arctangent": {"rise_ev": 5.0, "centre_ev": 30.0},
-}
+_RISING = {"rise_ev": 5.0, "centre_ev": 30.0}
 """What a rising width takes where the user names none; the width itself is always named."""
 
 
@@ -43,14 +39,10 @@ def read_broadening(text: str) -> Broadening:
             f"--broaden {quoted(text)} is not understood; write gaussian:WIDTH, lorentzian:WIDTH[:RISE[:CENTRE]] or "
             "arctangent:WIDTH[:RISE[:CENTRE]] with numbers in eV, as gaussian:1.5."
         )
-    given = {**_DEFAULTS[kind], **values}
+    given = values if kind == "gaussian" else {**_RISING, **values}
     if not all(np.isfinite(value) and value >= 0 for value in given.values()) or given.get("centre_ev", 1.0) <= 0:
         raise WrongCallError(f"--broaden {quoted(text)} needs widths of 0 or more, and a centre above 0.")
-    return Broadening("gaussian" if kind == "gaussian" else _rising(kind), **given)
-
-
-def _rising(kind: str) -> Kind:
-    return "lorentzian" if kind == "lorentzian" else "arctangent"
+    return Broadening(cast("Kind", kind), **given)
 
 
 def normalised_mean(outcomes: Sequence[SiteResult]) -> NormalisedSpectrum | None:

@@ -7,26 +7,10 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, check_plot, figure
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
-PLOT_ENDINGS = (".png", ".svg", ".pdf")
-
-_COLOURS = (MODEL, BASELINE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's, which colour-blind readers can distinguish."""
-
 _NEAR_EV = (-50.0, 120.0)  # range of the normalised spectrum that is shown, relative to the edge
-
-
-def check_plot(path: Path) -> None:
-    """Refuse a file name without a figure's ending.
-
-    Raises:
-        XanesflowError: the ending is none of `PLOT_ENDINGS`.
-    """
-    if path.suffix.lower() not in PLOT_ENDINGS:
-        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
 
 
 def draw_spectra(path: Path, spectra: Sequence[MeasuredSpectrum]) -> None:
@@ -61,7 +45,7 @@ def _as_measured(axes: Axes, spectrum: MeasuredSpectrum) -> None:
 def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
     first = spectra[0]
     for number, spectrum in enumerate(spectra):
-        colour = TRUTH if len(spectra) == 1 else _COLOURS[number % len(_COLOURS)]
+        colour = TRUTH if len(spectra) == 1 else COLOURS[number % len(COLOURS)]
         label = "normalised" if len(spectra) == 1 else _plain_text(spectrum.source, 28)
         shown = label if number < 8 else "_"
         axes.plot(spectrum.energy_ev, spectrum.normalised, color=colour, lw=1.4, label=shown)

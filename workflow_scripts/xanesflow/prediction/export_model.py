@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xanesflow.codes.registry import theory_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import new_folder, sha256_file, write_hashes, write_text
 from xanesflow.core.hdf5 import read_hdf5
+from xanesflow.core.sites import Subset
+from xanesflow.core.templates import environment
 from xanesflow.dataset.build import CITATION
 from xanesflow.dataset.share.licences import licence_text
 from xanesflow.dataset.share.scrub import Scrubber, check_package
@@ -17,11 +20,18 @@ from xanesflow.evaluation.error_bars.calibration import Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import write_calibration
 from xanesflow.prediction.evidence import describe_subset, find_evidence
 from xanesflow.prediction.exported_model import FORMAT, MODEL_FILE
-from xanesflow.prediction.model_card import model_card
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
 LICENCE, CREATOR = "CC-BY-4.0", "xanesflow"
 """Licence and creator where the configuration of the model's campaign names none."""
+
+_KINDS = {
+    "expert": "a network trained on one element at one level of theory",
+    "universal": "one network trained on all elements of a level of theory",
+    "tuned": "the universal network trained further on one element",
+    "kernel": "a kernel regression of one element at one level of theory",
+    "delta": "a correction that turns spectra of a cheaper level of theory into those of a better one",
+}
 
 _LENGTH = 8
 """First bytes of a safetensors file, which hold the length of its header."""
@@ -81,7 +91,7 @@ def export_model(
         about = _about(model, predictions, licence=licence, creator=creator)
         about = json.loads(scrubber.text(json.dumps(about)))
         write_text(temporary / MODEL_FILE, json.dumps(about, indent=1, sort_keys=True) + "\n")
-        write_text(temporary / "README.md", model_card(about))
+        write_text(temporary / "README.md", _model_card(about))
         write_text(temporary / "LICENSE", licence_text(about["licence"], about["title"], "model"))
 
         # The folder gets its name only after the last check for paths and secrets.
@@ -158,3 +168,17 @@ def _about(
         "citation": CITATION,
         "versions": card.versions,
     }
+
+
+def _model_card(about: Mapping[str, Any]) -> str:
+    """The model card as Markdown, from the content of `model.json`."""
+    theories = dict.fromkeys(Subset.parse(name).theory for name in about["subsets"])
+    return (
+        environment("xanesflow.prediction")
+        .get_template("model_card.md")
+        .render(
+            about=about,
+            kind=_KINDS.get(about["model"], "a network"),
+            theories={theory: theory_of(theory).title for theory in theories},
+        )
+    )

@@ -56,9 +56,9 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
         intervals: intervals.csv; None: no intervals are shown.
         significance: significance.csv; None: no tests are shown.
     """
-    table = _with_subset(pd.read_csv(metrics, dtype={"seed": str}))
-    rows = _rows(table, None if intervals is None else _with_subset(pd.read_csv(intervals)))
-    pairs = [] if significance is None else _records(_with_subset(pd.read_csv(significance)))
+    table = with_subset(pd.read_csv(metrics, dtype={"seed": str}))
+    rows = _rows(table, None if intervals is None else with_subset(pd.read_csv(intervals)))
+    pairs = [] if significance is None else records(with_subset(pd.read_csv(significance)))
     alone = len(set(table["features"])) == 1
     for pair in pairs:
         for end in ("better", "worse"):
@@ -66,7 +66,7 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
     kinds = set(table["model"])
     return {
         "rows": rows,
-        "by_seed": _records(table) if (table["seed"] == ENSEMBLE).any() else [],
+        "by_seed": records(table) if (table["seed"] == ENSEMBLE).any() else [],
         "kinds": {kind: KINDS[kind] for kind in KINDS if kind in kinds},
         "simple_models": bool(kinds & {"linear", "trees"}),
         "on_validation": "val" in set(table["part"]),
@@ -80,11 +80,13 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
     }
 
 
-def _with_subset(table: pd.DataFrame) -> pd.DataFrame:
+def with_subset(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the subset of each row."""
     return table.assign(subset=table["element"] + "_" + table["theory"])
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table."""
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
@@ -92,7 +94,7 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
     """A row for each model on a subset, for the mean prediction of its seeds; models of one subset stand together."""
     bounds: dict[tuple[str, ...], Mapping[str, Any]] = {}
     if intervals is not None:
-        bounds = {tuple(row[key] for key in _KEY): row for row in _records(intervals)}
+        bounds = {tuple(row[key] for key in _KEY): row for row in records(intervals)}
 
     # A row takes its scores from the mean prediction (or the only seed), its interval, and the spread of the seeds.
     subsets = list(dict.fromkeys(table["subset"]))
@@ -100,7 +102,7 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
     for names, of_model in table.groupby(_KEY, sort=False):
         mean = of_model[of_model["seed"] == ENSEMBLE]
         single = of_model.loc[of_model["seed"] != ENSEMBLE, "eta"]
-        row = _records(mean if len(mean) else of_model.head(1))[0]
+        row = records(mean if len(mean) else of_model.head(1))[0]
         found = bounds.get(tuple(map(str, names)), {})
         row |= {
             f"{name}_{end}": found.get(f"{name}_{end}", float("nan"))
@@ -166,7 +168,7 @@ def title_of(row: Mapping[str, Any]) -> str:
 def _small(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Subsets with too few spectra to judge a model by, each once, with the numbers."""
     few = table[(table["n_train"] < FEW_TRAIN) | (table["n_test"] < FEW_TEST)]
-    return _records(few[["subset", "n_train", "n_test", "part"]].drop_duplicates())
+    return records(few[["subset", "n_train", "n_test", "part"]].drop_duplicates())
 
 
 def _standings(pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:

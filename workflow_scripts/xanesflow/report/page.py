@@ -24,7 +24,7 @@ from xanesflow.report.figures.codes import codes_part
 from xanesflow.report.figures.theories import theories_part
 from xanesflow.report.interpretation_section import interpretation_part
 from xanesflow.report.measured_section import measured_part
-from xanesflow.report.models_section import models_part, title_of, worth_drawing
+from xanesflow.report.models_section import models_part, records, title_of, with_subset, worth_drawing
 from xanesflow.simulations.state.campaign_status import CampaignStatus
 
 FEW_DRAWN = 5
@@ -208,8 +208,7 @@ def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, u
 
 def _calibration(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of calibration.csv with their subset; missing texts become empty."""
-    table = table.assign(subset=table["element"] + "_" + table["theory"]).fillna({"fitted": "", "reason": ""})
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return records(with_subset(table).fillna({"fitted": "", "reason": ""}))
 
 
 def _figures(figures: ModelFigures | ErrorBarFigures) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import TRUTH, figure
+from xanesflow.core.figures import COLOURS, TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.text import plural, subscripts
@@ -26,9 +26,6 @@ Floats = NDArray[np.float64]
 
 STEP_EV = 0.1
 """Step of the common grid of several sites' spectra."""
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Colours of the sites, from Okabe and Ito's palette for colour-blind readers."""
 
 _NAMED = 12  # most sites that the legend names; more are all drawn grey
 
@@ -227,7 +224,7 @@ def _curves(axes: Axes, spectra: Spectra) -> None:
             name = plural(n, "site") if number == 0 else "_"
             axes.plot(energy_ev, 1e3 * mu, color="#888888", lw=0.6, alpha=0.6, label=name)
         else:
-            colour = _COLOURS[number] if n <= len(_COLOURS) else tuple(spread[number])
+            colour = COLOURS[number] if n <= len(COLOURS) else tuple(spread[number])
             axes.plot(energy_ev, 1e3 * mu, color=colour, lw=1.0, label=site.name)
     if spectra.average is not None:
         axes.plot(energy_ev, 1e3 * spectra.average, color=TRUTH, lw=2.2, label="average")

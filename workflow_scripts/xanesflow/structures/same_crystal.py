@@ -5,24 +5,23 @@ from __future__ import annotations
 import numpy as np
 from pymatgen.core import Structure
 
+_TOLERANCE_A = 1e-3  # files round differently
 
-def same_structure(one: Structure, other: Structure, tolerance_a: float = 1e-3) -> bool:
+
+def same_structure(one: Structure, other: Structure) -> bool:
     """Whether two structures have the same cell and the same atoms at the same places in the same order.
 
-    Args:
-        one: a structure.
-        other: another; its cell may be rotated, because a CIF does not store the cell's orientation.
-        tolerance_a: largest difference in Å; files round differently.
+    A cell may be rotated, because a CIF does not store the cell's orientation.
     """
     if [site.specie for site in one] != [site.specie for site in other]:
         return False
-    if not np.allclose(one.lattice.abc, other.lattice.abc, rtol=0, atol=tolerance_a):
+    if not np.allclose(one.lattice.abc, other.lattice.abc, rtol=0, atol=_TOLERANCE_A):
         return False
     if not np.allclose(one.lattice.angles, other.lattice.angles, rtol=0, atol=1e-2):
         return False
     apart = one.frac_coords - other.frac_coords
     apart -= np.round(apart)
-    return bool((np.linalg.norm(apart @ one.lattice.matrix, axis=1) < tolerance_a).all())
+    return bool((np.linalg.norm(apart @ one.lattice.matrix, axis=1) < _TOLERANCE_A).all())
 
 
 def same_crystal(one: Structure, other: Structure) -> bool:

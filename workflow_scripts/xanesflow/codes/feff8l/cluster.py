@@ -21,13 +21,12 @@ _MAX_POTENTIALS = 11  # besides the absorber's; the programs' arrays hold no mor
 _MAX_ATOMS = 900
 
 
-def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_RADIUS) -> Feff8lCluster:
+def cut_cluster(structure: Structure, site_index: int) -> Feff8lCluster:
     """Cut the cluster around a site. Each element gets one potential, and the absorber one of its own.
 
     Args:
         structure: an ordered structure.
         site_index: 0-based index of the absorber.
-        radius: in Å.
 
     Raises:
         BadSiteError: two atoms are closer than 0.5 Å, the absorber has no neighbour, or the cluster has more elements
@@ -39,7 +38,7 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
             f"site {site_index} lies outside the structure, which has {plural(len(structure), 'atom')}"
         )
     absorber = structure[site_index]
-    neighbors = structure.get_sites_in_sphere(absorber.coords, radius)
+    neighbors = structure.get_sites_in_sphere(absorber.coords, CLUSTER_RADIUS)
     positions = np.array([site.coords - absorber.coords for site in neighbors])
     numbers = np.array([site.specie.Z for site in neighbors], dtype=np.int64)
     distances = np.linalg.norm(positions, axis=1)
@@ -49,8 +48,8 @@ def cut_cluster(structure: Structure, site_index: int, radius: float = CLUSTER_R
     if len(positions) < 2:
         raise BadSiteError(
             "isolated_atom",
-            f"site {site_index} ({absorber.specie.symbol}) has no neighbour within {radius:g} Å: an isolated atom has "
-            "no fine structure to simulate",
+            f"site {site_index} ({absorber.specie.symbol}) has no neighbour within {CLUSTER_RADIUS:g} Å: an isolated "
+            "atom has no fine structure to simulate",
         )
     _check_distances(positions, numbers)
     elements = list(dict.fromkeys(int(z) for z in numbers[1:]))

@@ -60,17 +60,15 @@ class Feff8lCluster:
         return cls(positions, potentials, potential_of, traits)
 
 
-def feff_inp(cluster: Feff8lCluster, rung: Rung, *, core_hole: bool, title: str = "") -> str:
+def feff_inp(cluster: Feff8lCluster, rung: Rung, *, core_hole: bool) -> str:
     """Write feff.inp for the potentials, phases and cross section of a K edge.
 
     Args:
         cluster: the atoms.
         rung: settings of the self-consistent field.
         core_hole: whether the absorber has a 1s hole.
-        title: for the header.
     """
-    lines = [f"TITLE {title}"] if title else []
-    lines += ["EDGE K", "S02 1.0", "CONTROL 1 1 1 1 1 1", "PRINT 1 0 0 0 0 3", "EXCHANGE 0 0 0 2"]
+    lines = ["EDGE K", "S02 1.0", "CONTROL 1 1 1 1 1 1", "PRINT 1 0 0 0 0 3", "EXCHANGE 0 0 0 2"]
     if rung.scf_radius is not None:
         lines.append(f"SCF {rung.scf_radius:.3f} 0 {rung.scf_iterations} {rung.mixing:g} 3")
     lines += ["EXAFS 20", f"RPATH {np.linalg.norm(cluster.positions[-1]) + 0.01:.3f}"]
@@ -86,15 +84,10 @@ def feff_inp(cluster: Feff8lCluster, rung: Rung, *, core_hole: bool, title: str 
     return "\n".join([*lines, "END", ""])
 
 
-def ask_for_xanes(folder: Path, *, k_step: float = 0.06, k_max: float = 3.4) -> None:
+def ask_for_xanes(folder: Path) -> None:
     """Change rdinp's xsph.json to ask for a XANES mesh, with a vertical line of points above the Fermi level.
 
     FEFF 8 Lite's own cards can ask for EXAFS only.
-
-    Args:
-        folder: of the run.
-        k_step: step of the mesh near the edge, 1/Å.
-        k_max: last wave number of the mesh, 1/Å.
 
     Raises:
         XanesflowError: rdinp's file is missing or damaged.
@@ -102,7 +95,7 @@ def ask_for_xanes(folder: Path, *, k_step: float = 0.06, k_max: float = 3.4) -> 
     path = folder / "xsph.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        values.update(ispec=1, xkstep=k_step, xkmax=k_max)
+        values.update(ispec=1, xkstep=0.06, xkmax=3.4)  # 1/Å: the step near the edge, and the last wave number
     except (OSError, ValueError, AttributeError) as error:
         raise XanesflowError(f"xsph.json of FEFF 8 is damaged: {what_is_wrong(error, quote=True)}") from None
     path.write_text(json.dumps(values), encoding="utf-8")

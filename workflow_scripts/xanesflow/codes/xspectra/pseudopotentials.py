@@ -47,21 +47,20 @@ class Pseudopotential:
     worst_ion_ry: float  # largest difference of an ion's energy
 
 
-def make_pseudopotential(element: str, folder: Path, *, hole: bool, program: str = "ld1.x") -> Pseudopotential:
+def make_pseudopotential(element: str, folder: Path, *, hole: bool) -> Pseudopotential:
     """Make a pseudopotential in a folder, and test it.
 
     Args:
         element: one of `atoms.ATOMS`.
         folder: that gets `<element>.upf`, or `<element>.fch.upf` with the hole.
         hole: whether 1s holds one electron.
-        program: name or path of `ld1.x`.
 
     Raises:
         FailedRunError: no_potential, if it cannot be made or fails a test; the sentence says which.
         XanesflowError: the element has no atomic input.
     """
     name = f"{element}{'.fch' if hole else ''}.upf"
-    printed = _run(program, folder, atom_input(element, hole=hole, name=name), what=name)
+    printed = _run(folder, atom_input(element, hole=hole, name=name), what=name)
     path = folder / name
     if not path.is_file():
         raise FailedRunError("no_potential", f"ld1.x left no pseudopotential {name}: {_last_words(printed)}")
@@ -69,7 +68,7 @@ def make_pseudopotential(element: str, folder: Path, *, hole: bool, program: str
     path.write_text(text, encoding="utf-8")
     levels = levels_of(printed)
     overlap = least_overlap(text)
-    ions = ions_of(_run(program, folder, ions_input(element, hole=hole, name=name), what=f"the ions of {name}"))
+    ions = ions_of(_run(folder, ions_input(element, hole=hole, name=name), what=f"the ions of {name}"))
     check_tests(name, levels=levels, overlap=overlap, ions=ions)
     energies = dict(_ENERGY.findall(printed))
     return Pseudopotential(
@@ -160,10 +159,10 @@ def _numbers(upf: str, tag: str) -> Array:
     return np.array(body[1].split(), dtype=float)
 
 
-def _run(program: str, folder: Path, given: str, *, what: str) -> str:
+def _run(folder: Path, given: str, *, what: str) -> str:
     try:
         done = subprocess.run(
-            [program], input=given, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+            ["ld1.x"], input=given, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise FailedRunError("no_potential", f"ld1.x did not end within {_SECONDS:g} s on {what}") from None

@@ -43,8 +43,6 @@ class SizedGraph:
 class BuildCrystalGraph:
     """Structure → chgnet's CrystalGraph."""
 
-    atom_cutoff: float = ATOM_CUTOFF
-    bond_cutoff: float = BOND_CUTOFF
     _made: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, structure: Structure) -> SizedGraph:
@@ -54,10 +52,10 @@ class BuildCrystalGraph:
         atomic_numbers(structure, ELEMENTS)
         if not self._made:
             self._made["converter"] = CrystalGraphConverter(
-                atom_graph_cutoff=self.atom_cutoff, bond_graph_cutoff=self.bond_cutoff, on_isolated_atoms="ignore"
+                atom_graph_cutoff=ATOM_CUTOFF, bond_graph_cutoff=BOND_CUTOFF, on_isolated_atoms="ignore"
             )
         graph = self._made["converter"](structure)
-        isolated = isolated_atoms(len(structure), graph.atom_graph.reshape(-1, 2)[:, 0].numpy(), self.atom_cutoff)
+        isolated = isolated_atoms(len(structure), graph.atom_graph.reshape(-1, 2)[:, 0].numpy(), ATOM_CUTOFF)
         return SizedGraph(graph, len(graph.atom_graph) + len(graph.bond_graph), isolated)
 
 
@@ -67,14 +65,14 @@ class CHGNetFeaturizer(Featurizer):
     Args:
         device: "cpu" or "cuda".
         workers: processes; with a GPU they build graphs for it.
-        batch_atoms: atoms that go through the network at a time; None: 64 on a CPU, which fit its caches.
 
     Raises:
         XanesflowError: the weights in the installed chgnet are not those of 0.3.0.
     """
 
-    def __init__(self, *, device: str = "cpu", workers: int = 1, batch_atoms: int | None = None) -> None:
-        super().__init__(device=device, workers=workers, batch_atoms=batch_atoms or (64 if device == "cpu" else 4096))
+    def __init__(self, *, device: str = "cpu", workers: int = 1) -> None:
+        # 64 atoms fit the caches of a CPU.
+        super().__init__(device=device, workers=workers, batch_atoms=64 if device == "cpu" else 4096)
         self.name = "chgnet"
         self.dimension = 65
         self.meaning = (

@@ -43,7 +43,6 @@ class M3GNetFeaturizer(Featurizer):
         all_layers: the embedding and all three blocks (256 numbers, `m3gnet_all`), or the last block (64, `m3gnet`).
         device: "cpu" or "cuda".
         workers: processes; with a GPU they build graphs for it.
-        batch_atoms: atoms that go through the network at a time; None: 128 on a CPU, which fit its caches.
 
     Raises:
         XanesflowError: see `weights.m3gnet_weights`; or the network does not give a known energy (see `matgl_sum`).
@@ -56,9 +55,9 @@ class M3GNetFeaturizer(Featurizer):
         all_layers: bool = False,
         device: str = "cpu",
         workers: int = 1,
-        batch_atoms: int | None = None,
     ) -> None:
-        super().__init__(device=device, workers=workers, batch_atoms=batch_atoms or (128 if device == "cpu" else 8192))
+        # 128 atoms fit the caches of a CPU.
+        super().__init__(device=device, workers=workers, batch_atoms=128 if device == "cpu" else 8192)
         self.name = "m3gnet_all" if all_layers else "m3gnet"
         self._layers = _LAYERS if all_layers else _LAYERS[-1:]
         self.dimension = 64 * len(self._layers)

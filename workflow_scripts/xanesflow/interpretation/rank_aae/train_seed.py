@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from safetensors.numpy import save_file
 
 from xanesflow.core.energy_grid import N_POINTS
 from xanesflow.core.files import atomic_path
 from xanesflow.core.provenance import provenance
+from xanesflow.core.tensors_file import write_tensors
 from xanesflow.interpretation.rank_aae.judge_axes import (
     AxisScores,
     axis_scores,
@@ -112,8 +112,7 @@ def fit_seed(
         ),
         "made": json.dumps(made),
     }
-    with atomic_path(output) as temporary:
-        save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, temporary, metadata=texts)
+    write_tensors(output, arrays, texts)
 
 
 def resample(seen: Floats) -> Floats:

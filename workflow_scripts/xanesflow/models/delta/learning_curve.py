@@ -31,23 +31,22 @@ COLUMNS = ["n_train", "draw", "eta", "eta_structure", "eta_moved"]
 
 
 def learning_curve(
-    data: SubsetData, settings: DeltaSettings, *, sizes: Sequence[int] = SIZES, draws: int = DRAWS, part: str = "val"
+    data: SubsetData, settings: DeltaSettings, *, sizes: Sequence[int] = SIZES, draws: int = DRAWS
 ) -> pd.DataFrame:
-    """Figures of merit on a part of the split, by the number of training sites.
+    """Figures of merit on the validation part, by the number of training sites.
 
     Args:
         data: see `fit_delta`.
         settings: the settings of the fits; their seed draws the materials.
         sizes: numbers of training sites. The curve always ends with all sites, so larger sizes are dropped.
         draws: number of random draws of materials at each size.
-        part: part of the split on which the models are evaluated.
 
     Returns:
         A table with `COLUMNS`: number of training sites, number of the draw, and the figures of merit η of the delta
         model, of the regression on the structure alone, and of the shifted cheap spectra. The table is empty if the
-        part has fewer than `FEWEST_EVALUATED` sites, or the training part fewer than `FEWEST_PAIRS`.
+        validation part has fewer than `FEWEST_EVALUATED` sites, or the training part fewer than `FEWEST_PAIRS`.
     """
-    evaluated, train = data.rows(part), data.rows("train")
+    evaluated, train = data.rows("val"), data.rows("train")
     if len(evaluated) < FEWEST_EVALUATED or len(train) < FEWEST_PAIRS:
         return pd.DataFrame(columns=COLUMNS)
     mean = data.spectra[train].mean(axis=0)

@@ -13,7 +13,7 @@ from xanesflow.codes.registry import run_features
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.sites import Site, site_id
+from xanesflow.core.sites import Site, rows_of_sites, site_id
 from xanesflow.core.tables import write_csv
 from xanesflow.features.compute_features import SiteFeatures, read_features
 from xanesflow.models.delta.choose_sites import choose_sites
@@ -71,10 +71,7 @@ def plan_sites(
         )
     sites = pd.read_parquet(path)
     found = _features(results / "features", subset, features)
-    rows = {
-        name: {(m, int(i)): row for row, (m, i) in enumerate(zip(of.material_id, of.site_index, strict=True))}
-        for name, of in found.items()
-    }
+    rows = {name: rows_of_sites(of.material_id, of.site_index) for name, of in found.items()}
     wanted: list[Site] = [(m, int(i)) for m, i in zip(sites["material_id"], sites["site_index"], strict=True)]
     known = [site for site in wanted if all(site in of for of in rows.values())]
     joined = np.hstack([of.features[[rows[name][site] for site in known]] for name, of in found.items()])

@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import TypeAdapter
-from safetensors.numpy import save_file
 
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.damage import explain_damage, what_is_wrong
 from xanesflow.core.errors import SenselessFileError, XanesflowError
-from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_json
 from xanesflow.core.sites import Subset
-from xanesflow.core.tensors_file import read_tensors
+from xanesflow.core.tensors_file import read_tensors, write_tensors
 from xanesflow.core.text import plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import DELTA, KERNEL, ModelCard, TrainedModel
@@ -115,10 +113,7 @@ def save_checkpoint(path: str | Path, model: TrainedModel) -> None:
     entries = {name: json.dumps(value, sort_keys=True) for name, value in asdict(model.card).items()}
     # The order of the blocks gives the columns their meaning, so this entry must not be sorted.
     entries["feature_dimensions"] = json.dumps(model.card.feature_dimensions)
-    with atomic_path(path) as temporary:
-        # safetensors assumes C order and silently writes arrays in another order wrongly.
-        in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-        save_file(in_order, temporary, metadata={"format": FORMAT, **entries})
+    write_tensors(path, tensors, {"format": FORMAT, **entries})
 
 
 def load_checkpoint(path: str | Path) -> TrainedModel:

@@ -142,21 +142,18 @@ def _components(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
 
 
-def nearest_training(
-    subset: SubsetView, features: NDArray[np.floating], number: int = NEIGHBOURS
-) -> tuple[list[list[str]], list[list[float]]]:
+def nearest_training(subset: SubsetView, features: NDArray[np.floating]) -> tuple[list[list[str]], list[list[float]]]:
     """Ids and distances of the training sites nearest to each site; empty for training sites.
 
     Args:
         subset: n sites.
         features: (n, d) of these.
-        number: of neighbours.
     """
     train = np.flatnonzero(subset.split == "train")
     others = np.flatnonzero(subset.split != "train")
     ids: list[list[str]] = [[] for _ in range(len(subset))]
     distances: list[list[float]] = [[] for _ in range(len(subset))]
-    number = min(number, len(train))
+    number = min(NEIGHBOURS, len(train))
     if not number or not len(others):
         return ids, distances
     space = TrainingSites.fit(features[train])

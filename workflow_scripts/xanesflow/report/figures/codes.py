@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.figures import figure, panels
-from xanesflow.core.sites import parse_site_id
-from xanesflow.dataset.compare_codes import compare_codes, rows_by_site
+from xanesflow.core.sites import parse_site_id, rows_of_sites
+from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.spectra.store import read_spectra
 
 SHOWN = 6
@@ -39,7 +39,7 @@ def draw_codes(spectra: Mapping[str, Path], structures: Mapping[str, Path], *, t
     # The sites that most theories have; each theory is shifted to the first one that the site has.
     most = found.groupby("site").size().sort_values(ascending=False, kind="stable")
     sites = list(most.index[:SHOWN])
-    row_of = {name: rows_by_site(curated) for name, curated in subsets.items()}
+    row_of = {name: rows_of_sites(curated.material_id, curated.site_index) for name, curated in subsets.items()}
     with figure(output, 9.5, 3.4 * -(-len(sites) // 3)) as drawn:
         for axes, site in zip(panels(drawn, len(sites), 3), sites, strict=True):
             here = found[found["site"] == site]

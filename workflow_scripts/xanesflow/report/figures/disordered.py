@@ -10,7 +10,7 @@ import pandas as pd
 
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.figures import MODEL, TRUTH, figure, panels
-from xanesflow.core.sites import parent_of
+from xanesflow.core.sites import parent_of, rows_of_sites
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
 
@@ -35,7 +35,7 @@ def disordered_crystals(curated: CuratedSpectra, sites: pd.DataFrame) -> list[Cr
         curated: a subset's curated spectra.
         sites: its site table.
     """
-    row_of = {site: row for row, site in enumerate(zip(curated.material_id, curated.site_index.tolist(), strict=True))}
+    row_of = rows_of_sites(curated.material_id, curated.site_index)
     cells = sites[[parent_of(name) != name for name in sites["material_id"]]]
     found = []
     for parent, of_crystal in cells.groupby(cells["material_id"].map(parent_of), sort=True):

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from xanesflow.codes.run_zip import read_records
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import Subset, chunk_name, site_id
 from xanesflow.simulations.state.campaign_sites import read_site_table, site_tables
 from xanesflow.simulations.state.failures import FailedSite, attempts_of, failed_site
@@ -90,15 +88,12 @@ class SubsetSummary(ChunkSummary):
         return max(self.seconds, default=None)
 
 
-def summarize_runs(
-    directory: Path, subsets: Sequence[str], *, workers: int = 1
-) -> dict[str, tuple[SubsetSummary, list[ChunkSummary]]]:
+def summarize_runs(directory: Path, subsets: Sequence[str]) -> dict[str, tuple[SubsetSummary, list[ChunkSummary]]]:
     """Summarize the finished runs of subsets, each as a whole and chunk by chunk.
 
     Args:
         directory: the working directory, which holds `results`.
         subsets: names; those without a site table are left out.
-        workers: processes that read chunks.
     """
     found = {}
     for name in subsets:
@@ -108,8 +103,7 @@ def summarize_runs(
         except XanesflowError:
             continue
         folder = directory / fill(paths.SIMULATIONS, subset=name)
-        read = partial(_of_chunk, name, folder, given.chunks, given.core_hours)
-        chunks = list(map_in_processes(read, sorted(given.chunks), workers))
+        chunks = [_of_chunk(name, folder, given.chunks, given.core_hours, chunk) for chunk in sorted(given.chunks)]
         found[name] = (_joined(name, chunks, imported=(folder / "rejected.parquet").exists()), chunks)
     return found
 

@@ -198,7 +198,7 @@ def _mount(session: requests.Session, adapter: RetryingAdapter) -> None:
         session.mount(scheme, adapter)
 
 
-def _in_pieces(ids: Iterable[str], size: int = IDS_AT_ONCE) -> Iterator[tuple[str, ...]]:
+def _in_pieces(ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
     iterator = iter(ids)
-    while piece := tuple(islice(iterator, size)):
+    while piece := tuple(islice(iterator, IDS_AT_ONCE)):
         yield piece

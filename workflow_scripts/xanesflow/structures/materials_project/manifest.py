@@ -140,7 +140,7 @@ def differences(
     }
 
 
-def describe_differences(changes: Mapping[str, Any], *, named: int = 5) -> str:
+def describe_differences(changes: Mapping[str, Any]) -> str:
     """Describe the changes: `2 added (mp-1, mp-2), 1 withdrawn (mp-3)`, or `nothing changed`."""
     words = {
         "added": "added",
@@ -153,6 +153,5 @@ def describe_differences(changes: Mapping[str, Any], *, named: int = 5) -> str:
     for key, word in words.items():
         found = [f"{old} to {new}" for old, new in changes[key].items()] if key == "moved" else changes[key]
         if found:
-            some = first_few(found, named)
-            parts.append(f"{len(found)} {word} ({some})")
+            parts.append(f"{len(found)} {word} ({first_few(found, 5)})")
     return ", ".join(parts) or "nothing changed"
