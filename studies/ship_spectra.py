@@ -2,6 +2,7 @@
 
     python studies/ship_spectra.py examples               # computes what the cache lacks, then writes the library
     python studies/ship_spectra.py examples minerals      # hours on one core; a killed run continues
+    python studies/ship_spectra.py examples minerals amcsd-0009200 --only-kept     # what shipped last
     python studies/ship_spectra.py examples --theory NAME # of another level of theory
 
 Sites are found by structure, site, settings and version of the code (`matching.spectrum_store`), so a library of an
@@ -11,6 +12,7 @@ older engine is ignored and no wrong spectrum is ever taken.
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
@@ -35,14 +37,14 @@ def main() -> None:
     given = parser.parse_args()
     engine, store = make_engine(given.theory), SpectrumStore(given.theory, given.cache)
     spectra: dict[str, StoredSpectrum] = {}
-    for element in ELEMENTS:
+    for element, one in product(ELEMENTS, given.given):  # each alone, as duplicates are left out of a whole
         try:
-            candidates, _ = find_candidates(given.given, element, Narrowing(max_atoms=given.max_atoms))
+            candidates, _ = find_candidates([one], element, Narrowing(max_atoms=given.max_atoms))
         except XanesflowError as error:
             print(error)
             continue
         plan = plan_spectra(candidates, engine, store)
-        print(f"{element}: {len(plan.sites)} sites, {len(plan.missing)} not kept", flush=True)
+        print(f"{element} in {one}: {len(plan.sites)} sites, {len(plan.missing)} not kept", flush=True)
         found = plan.known if given.only_kept else compute_missing(plan, engine, store, workers=cores())
         spectra |= {key: spectrum for key, spectrum in found.items() if not spectrum.failure}
     path = SHIPPED / f"{given.theory}.npz"

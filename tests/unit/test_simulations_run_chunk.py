@@ -265,7 +265,7 @@ def test_a_full_disk_where_runs_are_kept_stops_the_chunk_and_all_that_is_at_work
         patched.setattr(ChunkWriter, "add", full)
         begin = time.monotonic()
         with pytest.raises(XanesflowError, match=FULL):
-            campaign.run(workers=2, do={"Ba": "", "Ca": "wait0.5", "Sr": "hang"})
+            campaign.run(workers=2, do={"Ba": "", "Ca": "wait3", "Sr": "hang"})
     assert time.monotonic() - begin < 20
     assert not is_alive(int((campaign.folder / "marks/Sr child").read_text()))
     assert not list((campaign.folder / "scratch").iterdir())
