@@ -8,7 +8,6 @@ from math import comb, prod
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Species, Structure
-from pymatgen.transformations.standard_transformations import OrderDisorderedStructureTransformation
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
@@ -155,6 +154,9 @@ def fill_by_energy(
         species.append({Species(kind, charges[kind]): n / whole for kind, n in part.items() if kind != EMPTY})
     ordered = Structure(places.lattice, species, places.frac_coords[there])
     if not ordered.is_ordered:
+        # It loads sympy, which takes two seconds, and few crystals are disordered.
+        from pymatgen.transformations.standard_transformations import OrderDisorderedStructureTransformation
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             lowest = OrderDisorderedStructureTransformation(occ_tol=0.01).apply_transformation(ordered)
