@@ -94,7 +94,7 @@ def disturbed(whole_at_work, profiles, slurm):
     )
     # Only the job that is to run out of time has little: on a busy machine the others would run out of it too.
     snakemake = faulty.start(
-        "simulations", "--set-resources", "simulate_chunk:runtime=attempt if wildcards.chunk == '0002' else 10"
+        "simulations", "--set-resources", "simulate_chunk:runtime=attempt if wildcards.chunk == '0002' else 3"
     )
     first = killed.start("simulations")
     wait_until(lambda: faulty.started(cancelled), 400)

@@ -11,6 +11,7 @@ from fake_engine import Campaign
 from processes import FORK, until
 from sentences import tells
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.running import slurm, walltime
 from xanesflow.running.walltime import MARGIN, Limit
 
@@ -67,15 +68,27 @@ def test_a_chunk_that_is_asked_to_end_blames_no_site(tmp_path):
     """As `scancel` does: all processes of the job get the signal, the engine's own among them."""
     campaign = Campaign(tmp_path).write("Ba", "Ca")
     mark = tmp_path / "marks/Ca 0"
-    with FORK.Pool(1) as another:
-        chunk = another.apply_async(campaign.run, kwds={"workers": 1, "do": {"Ca": "wait60"}})
+    said, saying = FORK.Pipe(duplex=False)
+
+    def run() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever earlier tests left
+        try:
+            campaign.run(workers=1, do={"Ca": "wait60"})
+        except XanesflowError as error:
+            saying.send(str(error))
+
+    process = FORK.Process(target=run)
+    process.start()
+    try:
         until(lambda: mark.exists() and mark.read_text())
         os.kill(int(mark.read_text().split()[0]), signal.SIGTERM)
         time.sleep(0.2)
-        (process,) = FORK.active_children()
         process.terminate()
-        with tells("stops with 1 of 2 sites done, as it was asked to end (SIGTERM)"):
-            chunk.get(timeout=30)
+        assert said.poll(30)
+        assert "stops with 1 of 2 sites done, as it was asked to end (SIGTERM)" in said.recv()
+    finally:
+        process.kill()
+        process.join()
     assert campaign.run_again() == {"Ca": 1}
 
 

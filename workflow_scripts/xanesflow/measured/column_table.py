@@ -25,7 +25,7 @@ _COMMENT = "#;%!*$<"
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?")
 _MISSING = frozenset(("nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "--", "null", "none", "1.#ind", "1.#qnan"))
 _NUMERIC_LINE = re.compile(r"[\"+\-.\d][\deEdD+\-.,;\s\"]*")
-_XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w ]+?)\s*:\s*(.*)")
+_XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w\s]+):\s*(.*)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
     rows, first, left_out = _largest_block(lines, separator, name, comma=comma)
     values = np.array([[_value(cell, comma=comma) for cell in row] for row in rows])
     header = [line.strip() for line in lines[:first] if line.strip()]
-    fields = {match[1].lower(): match[2].strip() for line in header if (match := _XDI_FIELD.fullmatch(line))}
+    fields = {match[1].strip().lower(): match[2].strip() for line in header if (match := _XDI_FIELD.fullmatch(line))}
     labels, units = _names(header, fields, values.shape[1], separator)
     plain = tuple(line.lstrip(_COMMENT + " ") for line in header)
     remarks = (f"{plural(left_out, 'damaged line')} left out of the table",) if left_out else ()
@@ -72,7 +72,7 @@ def _separation(numeric: Sequence[str], lines: Sequence[str], name: str, decimal
     if "," not in joined:
         return other + r"\s+", decimal == "comma"
     point = bool(re.search(r"\.\d|\d\.", joined))
-    without = re.sub(r"\s*,\s+", ",", joined) if point or decimal == "point" else joined
+    without = re.sub(r"(?<!\s)\s*,\s+", ",", joined) if point or decimal == "point" else joined
     spaced = ";" in joined or any(re.search(r"[\d.]\s+[\d.+-]", line) for line in without.split("\n"))
     if point and spaced and re.search(r"\d,\d+\.\d|\d\.\d+,\d", joined):
         raise XanesflowError(
