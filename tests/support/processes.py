@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,11 @@ Found = TypeVar("Found")
 
 FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
 """For processes that are killed; those that are forked need not import anything."""
+
+
+def forked_pool():
+    """A pool of one forked process, which SIGTERM ends whatever earlier tests left in this one."""
+    return FORK.Pool(1, signal.signal, (signal.SIGTERM, signal.SIG_DFL))
 
 
 def is_alive(pid: int) -> bool:

@@ -13,7 +13,7 @@ from shutil import rmtree
 
 import pytest
 from fake_engine import Campaign, outcomes
-from processes import FORK, is_alive, until
+from processes import FORK, forked_pool, is_alive, until
 
 from xanesflow.codes.run_zip import ChunkWriter, read_chunk
 from xanesflow.core.errors import StoppedError, XanesflowError
@@ -286,7 +286,7 @@ def fill_with_files_of_a_quarter_mebibyte(campaign):
 
 
 def test_a_file_that_grows_beyond_the_limit_counts_as_a_full_disk(campaign):
-    with FORK.Pool(1) as another, pytest.raises(XanesflowError, match="Cu_FEFF8L chunk 0: the disk is full"):
+    with forked_pool() as another, pytest.raises(XanesflowError, match="Cu_FEFF8L chunk 0: the disk is full"):
         another.apply(fill_with_files_of_a_quarter_mebibyte, (campaign,))
     assert campaign.run_again() == {"Sr": 1}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from feff_runs import cuprite, perovskite, poscar, rocksalt, rutile, write_files
-from processes import FORK
+from processes import forked_pool
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 from sentences import tells
@@ -151,7 +151,7 @@ def test_a_fifo_a_socket_and_a_device_do_not_hang_the_reader(tmp_path):
     with tempfile.TemporaryDirectory(dir="/tmp") as short, socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{short}/s")
         (tmp_path / "e.vasp").symlink_to(f"{short}/s")
-        with FORK.Pool(1) as another:
+        with forked_pool() as another:
             found, state = another.apply_async(read_with_its_state, (tmp_path,)).get(timeout=60)
     assert {key: getattr(each, "detail", "good") for key, each in found.items()} == {
         "a": "a.cif is not a plain file", "c": "c/POSCAR is not a plain file", "d": "d.json is not a plain file",
