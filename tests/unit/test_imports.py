@@ -30,7 +30,7 @@ CASES = {
     "looking for FEFF 8 Lite": (FEFF8L, "-numpy pymatgen scipy"),
     "reading structures": (
         "import xanesflow.structures.collect_structures",
-        "sympy -numpy pandas pyarrow pymatgen scipy",
+        "sympy -h5py numpy pandas pyarrow pymatgen scipy",
     ),
     # Each of these takes a tenth of a second to a second, and `xanesflow predict` is to answer within 4 s.
     "predicting": (PREDICT, "sklearn torch_geometric plotly dscribe -numpy h5py pymatgen scipy torch"),
