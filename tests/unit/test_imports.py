@@ -32,6 +32,11 @@ CASES = {
         "import xanesflow.structures.collect_structures",
         "sympy -h5py numpy pandas pyarrow pymatgen scipy",
     ),
+    "measured": ("import xanesflow.cli.measured", "plotly -numpy scipy"),
+    "match and mix": (
+        "import xanesflow.cli.show_match, xanesflow.cli.show_mix",
+        "plotly -h5py numpy pandas pyarrow pymatgen scipy",
+    ),
     # Each of these takes a tenth of a second to a second, and `xanesflow predict` is to answer within 4 s.
     "predicting": (PREDICT, "sklearn torch_geometric plotly dscribe -numpy h5py pymatgen scipy torch"),
 }

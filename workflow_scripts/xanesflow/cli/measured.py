@@ -11,11 +11,10 @@ from rich.table import Table
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.figures import check_plot
+from xanesflow.core.files import check_plot
 from xanesflow.core.text import plural
 from xanesflow.measured import MeasuredSpectrum, merge_spectra, read_measured
 from xanesflow.measured.describe_spectrum import describe_spectrum
-from xanesflow.measured.draw import draw_spectra
 from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.write_measured import check_output, write_spectra
 
@@ -47,6 +46,8 @@ def show_measured(
         write_spectra(output, spectra)
         print_result(str(output))
     if plot is not None:
+        from xanesflow.measured.draw import draw_spectra  # loads matplotlib
+
         draw_spectra(plot, spectra)
         print_result(str(plot))
 

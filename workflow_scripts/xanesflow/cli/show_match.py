@@ -14,13 +14,11 @@ from rich.table import Table
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.figures import check_plot
+from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
-from xanesflow.matching.draw_match import draw_matches
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
-from xanesflow.matching.match_page import check_page, write_page
 from xanesflow.matching.rank_candidates import Match, match_spectrum
-from xanesflow.matching.write_match import check_output, write_matches
+from xanesflow.matching.write_match import check_output, check_page, write_matches
 from xanesflow.measured import MeasuredSpectrum
 from xanesflow.measured.read_measured import read_several
 
@@ -170,8 +168,12 @@ def _write(matches: Sequence[Match], outputs: Outputs) -> None:
         write_matches(outputs.output, matches, series=len(matches) > 1)
         print_result(str(outputs.output))
     if outputs.page is not None:
+        from xanesflow.matching.match_page import write_page  # loads matplotlib
+
         write_page(outputs.page, matches[0])
         print_result(str(outputs.page))
     if outputs.plot is not None:
+        from xanesflow.matching.draw_match import draw_matches  # loads matplotlib
+
         draw_matches(outputs.plot, matches)
         print_result(str(outputs.plot))

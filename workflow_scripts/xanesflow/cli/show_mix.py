@@ -13,13 +13,12 @@ from xanesflow.cli.options import HowToRead
 from xanesflow.cli.show_match import listening, read_scans, refuse_overwriting
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.figures import check_plot
+from xanesflow.core.files import check_plot
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
 from xanesflow.matching.get_references import get_standards, one_element, own_of
 from xanesflow.matching.mixtures import MixtureFit, fit_mixtures
 from xanesflow.matching.write_match import check_output
-from xanesflow.matching.write_mix import draw_components, draw_mixtures, write_components, write_mixtures
 
 _SHOWN = 10
 
@@ -61,9 +60,13 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
             fits.append(fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one))
     results().print(_table(fits))
     if wanted.output is not None:
+        from xanesflow.matching.write_mix import write_mixtures  # loads matplotlib
+
         write_mixtures(wanted.output, fits, remark)
         print_result(str(wanted.output))
     if wanted.plot is not None:
+        from xanesflow.matching.write_mix import draw_mixtures  # loads matplotlib
+
         draw_mixtures(wanted.plot, fits)
         print_result(str(wanted.plot))
 
@@ -90,9 +93,13 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
         style="bold",
     )
     if output is not None:
+        from xanesflow.matching.write_mix import write_components  # loads matplotlib
+
         write_components(output, found)
         print_result(str(output))
     if plot is not None:
+        from xanesflow.matching.write_mix import draw_components  # loads matplotlib
+
         draw_components(plot, found)
         print_result(str(plot))
 

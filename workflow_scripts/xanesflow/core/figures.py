@@ -15,7 +15,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, write_text
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
@@ -45,16 +44,6 @@ _STYLE: dict[Any, Any] = {
     "grid.alpha": 0.25,
     "legend.frameon": False,
 }
-
-
-def check_plot(path: Path) -> None:
-    """Refuse a file name without a figure's ending.
-
-    Raises:
-        XanesflowError: it has another.
-    """
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
 
 
 @contextmanager

@@ -115,6 +115,16 @@ def list_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
+def check_plot(path: Path) -> None:
+    """Refuse a file name without a figure's ending.
+
+    Raises:
+        XanesflowError: it has another.
+    """
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
+
+
 def user_cache() -> Path:
     """The user's cache folder for xanesflow: $XDG_CACHE_HOME/xanesflow, or what takes its place on this system."""
     return user_cache_path("xanesflow", appauthor=False, opinion=False)

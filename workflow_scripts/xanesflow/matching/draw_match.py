@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, check_plot, figure
+from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.ranking import Row

@@ -8,26 +8,15 @@ from typing import Any
 import numpy as np
 
 from xanesflow import __version__
-from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.templates import environment
 from xanesflow.core.text import printable
 from xanesflow.matching.draw_match import BEST, COLOURS, label_of
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.surroundings import Surroundings
-from xanesflow.matching.write_match import row_values
+from xanesflow.matching.write_match import check_page, row_values
 
 _TEXT, _GRID = "#888888", "rgba(128,128,128,0.25)"
-
-
-def check_page(path: Path) -> None:
-    """Refuse a file name that is not that of a page.
-
-    Raises:
-        XanesflowError: it ends otherwise.
-    """
-    if path.suffix.lower() != ".html":
-        raise XanesflowError(f"--page {path} must end with .html.")
 
 
 def write_page(path: Path, match: Match) -> None:

@@ -35,6 +35,16 @@ def check_output(path: Path) -> None:
         raise XanesflowError(f"--output {path} must end with .csv or .json; choose one of them.")
 
 
+def check_page(path: Path) -> None:
+    """Refuse a file name that is not that of a page.
+
+    Raises:
+        XanesflowError: it ends otherwise.
+    """
+    if path.suffix.lower() != ".html":
+        raise XanesflowError(f"--page {path} must end with .html.")
+
+
 def row_values(row: Row, element: str) -> dict[str, Any]:
     """The entries of a row by column."""
     fit = row.likeness

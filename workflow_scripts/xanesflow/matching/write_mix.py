@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, check_plot, figure
-from xanesflow.core.files import write_text
+from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.files import check_plot, write_text
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components

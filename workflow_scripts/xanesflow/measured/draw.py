@@ -7,7 +7,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, check_plot, figure
+from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure
+from xanesflow.core.files import check_plot
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
 _NEAR_EV = (-50.0, 120.0)  # range of the normalised spectrum that is shown, relative to the edge
