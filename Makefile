@@ -12,6 +12,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Jobs and tests start Python hundreds of times. Where it may not keep what it has compiled, as in many containers, every
+# start compiles all that it imports anew (1.9 instead of 0.6 s for the embedded engine), so this setting is dropped.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo setup test lint check-install clean
 
 setup: $(READY)

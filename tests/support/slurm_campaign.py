@@ -102,7 +102,6 @@ class SlurmCampaign:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "XANESFLOW_JOB"))}
         environment |= {
             "PYTHONPATH": os.pathsep.join(map(str, (REPLAY, PROJECT / "workflow_scripts"))),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CONFIG_HOME": str(self.profiles),
             "XANESFLOW_TEST_REPLAY": str(self.folder),
             "XANESFLOW_TEST_SCRIPTS": stand_in(),

@@ -55,17 +55,12 @@ def command(directory: Path, *arguments: str) -> list[str]:
     return [*SNAKEMAKE, *arguments, "--directory", str(directory), "--configfile", str(directory / "campaign.yaml")]
 
 
-def environment() -> dict[str, str]:
-    """Of the call: that of the test, and no bytecode is left in the source tree."""
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
 def start(directory: Path, *arguments: str, fork_scripts: bool = True) -> forked_snakemake.Started:
     """Start the workflow in a process group of its own, to which its scripts belong, forked or not (see `run`)."""
     return forked_snakemake.Started(
         command(directory, *arguments)[len(CALL) :],
         folder=directory,
-        environment=environment(),
+        environment=dict(os.environ),
         fork_scripts=fork_scripts,
     )
 
@@ -84,7 +79,7 @@ def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool 
     """
     words = command(directory, "--max-threads", "1", *arguments)[len(CALL) :]
     code, printed = forked_snakemake.call(
-        words, folder=directory, environment=environment(), seconds=600, fork_scripts=fork_scripts
+        words, folder=directory, environment=dict(os.environ), seconds=600, fork_scripts=fork_scripts
     )
     assert (code == 0) == good, printed[-6000:]
     return printed

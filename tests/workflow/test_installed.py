@@ -58,8 +58,8 @@ def call(folder, *words, good=True):
     """Call a program in a folder and give what it printed; nothing of this process's own path comes along."""
     variables = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "SNAKEMAKE_PROFILE"}}
     done = subprocess.run(
-        [os.fspath(word) for word in words], cwd=folder, env=variables | {"PYTHONDONTWRITEBYTECODE": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False,
+        [os.fspath(word) for word in words], cwd=folder, env=variables, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=600, check=False,
     )  # fmt: skip
     assert (done.returncode == 0) == good, done.stdout[-6000:]
     return done.stdout

@@ -4,6 +4,7 @@ The published POSCARs stand for Materials Project's answer, and the published ru
 for each cluster (tests/support/replay_published.py).
 """
 
+import os
 import shlex
 import shutil
 import sys
@@ -19,7 +20,7 @@ from published_runs import files_of_materials, split_file
 from pymatgen.io.vasp import Poscar
 from shared_data import PROJECT, shared
 from typer.testing import CliRunner
-from workflow import CALL, SNAKEMAKE, environment
+from workflow import CALL, SNAKEMAKE
 
 from xanesflow.cli import app
 
@@ -48,7 +49,9 @@ def published(tmp_path_factory):
 def call(directory, *arguments):
     words = [*SNAKEMAKE, *arguments, "--directory", str(directory), "--max-threads", "1", "--configfile",
              str(CAMPAIGN), str(directory / "here.yaml")]  # fmt: skip
-    code, printed = forked_snakemake.call(words[len(CALL) :], folder=directory, environment=environment(), seconds=600)
+    code, printed = forked_snakemake.call(
+        words[len(CALL) :], folder=directory, environment=dict(os.environ), seconds=600
+    )
     assert code == 0, printed[-6000:]
     return printed
 

@@ -13,7 +13,7 @@ import forked_snakemake
 import h5py
 import pandas as pd
 import pytest
-from workflow import CALL, command, environment, write_run_config
+from workflow import CALL, command, write_run_config
 
 import xanesflow
 
@@ -23,7 +23,7 @@ TOY_CODE = Path(__file__).parents[1] / "support/toy_code"
 
 def run_with_toy(directory, *arguments):
     """Run the workflow where Python finds the package, and leave the own environment as it is: others fork from it."""
-    path = {**environment(), "PYTHONPATH": str(TOY_CODE)}
+    path = {**os.environ, "PYTHONPATH": str(TOY_CODE)}
     words = command(directory, *arguments)[len(CALL) :]
     code, printed = forked_snakemake.call(words, folder=directory, environment=path, seconds=600)
     assert code == 0, printed[-6000:]
