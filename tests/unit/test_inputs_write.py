@@ -200,13 +200,13 @@ from pathlib import Path
 from xanesflow.config.inputs import InputsSection
 from xanesflow.inputs import write_chunk as module
 
-add = module._add
+add = module.add_file
 def stop(packed, name, content):
     add(packed, name, content)
     if name.startswith("Ti/rutile"):
         print("half", flush=True)
         sys.stdin.read()
-module._add = stop
+module.add_file = stop
 folder = Path(sys.argv[1])
 module.write_inputs(folder / "structures.parquet", folder / "sites.parquet", folder / "out/0000.zip",
     folder / "out/0000_rejected.parquet", subset="Ti_FEFF", chunk=0, options=InputsSection().of("FEFF"))

@@ -12,7 +12,7 @@ from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbo
 from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
-from xanesflow.matching.material_spectrum import average_sites, normalise_by
+from xanesflow.matching.material_spectrum import average_sites, edge_step
 from xanesflow.matching.spectrum_store import (
     SHIPPED,
     SpectrumStore,
@@ -139,7 +139,7 @@ def test_the_shipped_calibrations_expect_what_was_seen():
 def test_a_background_becomes_a_step_of_one():
     energy = np.arange(7100.0, 7160.0, 0.1)
     background = 2.5e-3 * step(energy, 0.8) * (1 - 2e-3 * (energy - EDGE))
-    values = normalise_by(energy, background, background)
+    values = background / edge_step(energy, background)(energy)
     assert values[energy > EDGE + 15] == pytest.approx(1.0, abs=0.02)
     assert values[energy < EDGE - 15] == pytest.approx(0.0, abs=0.03)
 

@@ -88,7 +88,7 @@ def test_layers_and_scaling_are_the_universal_models_and_energies_the_subsets(tr
     assert model.card.settings["widths"] == [16, 8]
     assert np.array_equal(model.scaling.feature_mean, universal.scaling.feature_mean)
     assert (model.card.kind, model.card.subset, list(model.energies_ev)) == ("tuned", "Ti_VASP", ["Ti_VASP"])
-    assert np.allclose(model.energy_ev, VASP_START_EV + 0.25 * np.arange(7), rtol=0, atol=1e-9)
+    assert np.allclose(model.energy_of("Ti_VASP"), VASP_START_EV + 0.25 * np.arange(7), rtol=0, atol=1e-9)
     assert (model.card.n_train, model.card.n_val) == (18, 6)
     found = predict_spectra(trained[0], [output], tmp_path / "p.h5")
     assert (found.model, found.subset, len(found.ids)) == ("tuned", "Ti_VASP", 6)

@@ -18,9 +18,10 @@ from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
 from xanesflow.matching.rank_candidates import Match, match_spectrum
-from xanesflow.matching.write_match import check_output, check_page, write_matches
+from xanesflow.matching.write_match import check_page, write_matches
 from xanesflow.measured import MeasuredSpectrum
 from xanesflow.measured.read_measured import read_several
+from xanesflow.measured.write_measured import check_output
 
 _SHOWN = 10
 
@@ -40,7 +41,8 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
     Raises:
         XanesflowError: a scan or a candidate cannot be used, or a result cannot be written.
     """
-    _check_outputs(file, wanted, outputs)
+    standards = map(Path, wanted.structures if wanted.measured else ())
+    check_outputs(outputs, [file, *standards], wanted.structures)
     spectra = read_scans([file], how)
     element = one_element(spectra)
     if len(spectra) > 1 and outputs.page:
@@ -85,27 +87,19 @@ def listening() -> Iterator[Listener]:
         )
 
 
-def refuse_overwriting(path: Path, spectra: Sequence[Path], structures: Sequence[str] = ()) -> None:
-    """Refuse a result that would take the place of something that is read.
+def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequence[str] = ()) -> None:
+    """Refuse, before the work, names of results with a wrong ending, and those of something that is read.
 
     Raises:
-        WrongCallError: it is a folder, one of the spectra or structures, or a file of a folder of spectra.
+        WrongCallError: one ends otherwise, is a folder, one of the spectra or structures, or in a folder of spectra.
     """
-    place = path.resolve()
     given = [each.resolve() for each in (*spectra, *map(Path, structures))]
     folders = [each.resolve() for each in spectra if each.is_dir()]
-    if path.is_dir() or place in given or (path.exists() and place.parent in folders):
-        raise WrongCallError(f"{path} is a folder or one of the files that are read; name another file.")
-
-
-def _check_outputs(file: Path, wanted: Wanted, outputs: Outputs) -> None:
-    """Raise an error before the work if a result cannot be written under its name."""
-    checks = ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot))
-    for path, check in checks:
+    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot)):
         if path is None:
             continue
-        standards = map(Path, wanted.structures if wanted.measured else ())
-        refuse_overwriting(path, [file, *standards], wanted.structures)
+        if path.is_dir() or path.resolve() in given or (path.exists() and path.resolve().parent in folders):
+            raise WrongCallError(f"{path} is a folder or one of the files that are read; name another file.")
         try:
             check(path)
         except XanesflowError as error:

@@ -10,15 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.options import HowToRead
-from xanesflow.cli.show_match import listening, read_scans, refuse_overwriting
+from xanesflow.cli.show_match import Outputs, check_outputs, listening, read_scans
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
-from xanesflow.core.errors import WrongCallError, XanesflowError
-from xanesflow.core.files import check_plot
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
 from xanesflow.matching.get_references import get_standards, one_element, own_of
 from xanesflow.matching.mixtures import MixtureFit, fit_mixtures
-from xanesflow.matching.write_match import check_output
 
 _SHOWN = 10
 
@@ -44,7 +41,7 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
         XanesflowError: a scan or standard cannot be used, or a result cannot be written.
     """
     standards_at = () if wanted.computed else map(Path, wanted.standards)
-    _check([file, *standards_at], wanted.output, wanted.plot, wanted.standards)
+    check_outputs(Outputs(wanted.output, plot=wanted.plot), [file, *standards_at], wanted.standards)
     spectra = read_scans([file], how)
     element = one_element(spectra)
     with listening() as listener:
@@ -77,7 +74,7 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
     Raises:
         XanesflowError: a scan cannot be used, or a result cannot be written.
     """
-    _check(files, output, plot)
+    check_outputs(Outputs(output, plot=plot), files)
     spectra = read_scans(files, how)
     found = find_components(spectra)
     table = Table("component", "share of the sum of squares", "indicator", "largest misfit of a scan")
@@ -102,20 +99,6 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
 
         draw_components(plot, found)
         print_result(str(plot))
-
-
-def _check(files: Sequence[Path], output: Path | None, plot: Path | None, structures: Sequence[str] = ()) -> None:
-    """Raise an error before the work if a result cannot be written under its name."""
-    try:
-        if output is not None:
-            check_output(output)
-        if plot is not None:
-            check_plot(plot)
-    except XanesflowError as error:
-        raise WrongCallError(str(error)) from None
-    for path in (output, plot):
-        if path is not None:
-            refuse_overwriting(path, files, structures)
 
 
 def _table(fits: Sequence[MixtureFit]) -> Table:

@@ -25,7 +25,6 @@ from xanesflow.core.sites import Site
 from xanesflow.core.text import one_line
 
 RECORD = "run.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same runs give the same bytes
 
 
 def check_record(run: FinishedRun) -> None:
@@ -64,14 +63,19 @@ class ChunkWriter:
 
     def add(self, chunk: int, name: str, content: bytes) -> None:
         """Put a file into a chunk."""
-        info = zipfile.ZipInfo(name, _EPOCH)
-        info.compress_type = zipfile.ZIP_DEFLATED
-        info.external_attr = 0o644 << 16
-        self._zips[chunk].writestr(info, content)
+        add_file(self._zips[chunk], name, content)
 
     def add_record(self, chunk: int, folder: str, record: Mapping[str, Any]) -> None:
         """Put the run.json of a run into a chunk."""
         self.add(chunk, f"{folder}/{RECORD}", json.dumps(record, indent=1, sort_keys=True).encode())
+
+
+def add_file(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Put a file into a zip so that the same files give the same bytes: of 1980, and as on Unix."""
+    info = zipfile.ZipInfo(name)
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    packed.writestr(info, content, zipfile.ZIP_DEFLATED)
 
 
 def _allow_open_files(number: int) -> None:

@@ -19,13 +19,14 @@ _PYTHON = re.compile(
 
 
 @contextmanager
-def explain_damage(sentence: str) -> Iterator[None]:
+def explain_damage(sentence: str, *, quote: bool = False) -> Iterator[None]:
     """End the reading of a foreign file with one sentence, whatever its content makes a library raise.
 
     Use it around the reading alone, so that faults of the work on what was read keep their tracebacks.
 
     Args:
         sentence: for the user; `{why}` in it is replaced by `what_is_wrong`.
+        quote: as `what_is_wrong` takes it.
 
     Raises:
         XanesflowError: the block raised an error.
@@ -35,7 +36,7 @@ def explain_damage(sentence: str) -> Iterator[None]:
     except (XanesflowError, BrokenPipeError):
         raise
     except Exception as error:
-        raise XanesflowError(sentence.replace("{why}", what_is_wrong(error))) from error
+        raise XanesflowError(sentence.replace("{why}", what_is_wrong(error, quote=quote))) from error
 
 
 def what_is_wrong(error: BaseException, *, quote: bool = False) -> str:  # noqa: PLR0911, PLR0912 - one answer a kind

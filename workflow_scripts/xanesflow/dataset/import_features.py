@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, energy_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import DIMENSIONS
@@ -200,12 +200,8 @@ def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list
     for material, text in given.structures.items():
         if material not in materials:
             continue
-        try:
+        sentence = f"The structure of {material} in {source} cannot be read ({{why}}); copy the file or build it again."
+        with explain_damage(sentence):
             structure = Structure.from_dict(json.loads(text))
-        except Exception as error:  # pymatgen may raise anything for a malformed structure
-            raise XanesflowError(
-                f"The structure of {material} in {source} cannot be read ({what_is_wrong(error)}); copy the file or "
-                "build it again."
-            ) from None
         rows.append((material, text, structure.composition.reduced_formula, len(structure)))
     return rows

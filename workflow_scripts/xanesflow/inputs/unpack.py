@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from xanesflow.codes.vasp.potcar import NO_LIBRARY, SPEC, assemble, hash_of, library, read_potcar
+from xanesflow.codes.vasp.potcar import NO_LIBRARY, SPEC, assemble, library, read_potcar
 from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import atomic_path
+from xanesflow.core.files import atomic_path, sha256_text
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.text import quoted
 from xanesflow.inputs.write_chunk import MANIFESTS
@@ -164,7 +164,7 @@ def _potcars(zips: list[Path], out: Path) -> Iterator[tuple[Path, list[str], str
             functional, potcars = manifests[0]
             for title, recorded in potcars.items():
                 text = read_potcar(title, functional)
-                if text is not None and recorded and hash_of(text) != recorded["sha256"]:
+                if text is not None and recorded and sha256_text(text) != recorded["sha256"]:
                     raise XanesflowError(
                         f"The POTCAR {title} of your library differs from the one with which {path} was written "
                         f"({recorded['titel']}); use that one, or leave out --potcar."

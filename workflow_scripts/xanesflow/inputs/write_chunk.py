@@ -20,8 +20,9 @@ from pymatgen.core import Structure
 from xanesflow.codes.engine import InputWriter
 from xanesflow.codes.plain_structure import plain
 from xanesflow.codes.registry import manifest_of, writer_of
+from xanesflow.codes.run_zip import add_file
 from xanesflow.core.errors import NoInputError, XanesflowError
-from xanesflow.core.files import atomic_path
+from xanesflow.core.files import atomic_path, sha256_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 MANIFESTS = "manifests"
 """Folder in the zip that holds the chunk's manifest."""
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _FORM = 1
 _WORTH_PROCESSES = 2000
 """More processes pay from this many sites on: a process loads its libraries in 5 s, a site of FEFF takes 12 ms."""
@@ -97,7 +97,7 @@ def write_inputs(
         many = sum(len(material.sites) for material in materials) >= _WORTH_PROCESSES
         for written in map_in_processes(one, materials, workers if many else 1):
             for name in sorted(written.files):
-                _add(packed, name, written.files[name])
+                add_file(packed, name, written.files[name])
             sites |= written.hashes
             left_out += written.left_out
             if more:
@@ -114,7 +114,7 @@ def write_inputs(
         if more:
             manifest |= more.entries()
         name = f"{MANIFESTS}/{subset}_{chunk_name(chunk)}.json"
-        _add(packed, name, json.dumps(manifest, indent=1, sort_keys=True).encode())
+        add_file(packed, name, json.dumps(manifest, indent=1, sort_keys=True).encode())
     write_rejected(rejected, left_out)
     for each in left_out:
         log.info("%s: left out (%s): %s", site_id(each.material_id, each.site_index), each.reason, each.detail)
@@ -168,9 +168,7 @@ def _write_material(material: _Material, *, theory: str, element: str, options: 
     for site in good:
         others = [folder for other, folder in folders.items() if other != site]
         mine = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if not any(o in n for o in others)}
-        hashes[site_id(material.material_id, site)] = hashlib.sha256(
-            json.dumps(mine, sort_keys=True).encode()
-        ).hexdigest()
+        hashes[site_id(material.material_id, site)] = sha256_text(json.dumps(mine, sort_keys=True))
     return _Written(files, hashes, left_out)
 
 
@@ -198,11 +196,3 @@ def _of_element(
 def _read_files(folder: Path, root: str) -> dict[str, bytes]:
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return {f"{root}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
-
-
-def _add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.create_system = 3  # always Unix, so that the bytes are the same on every system
-    info.external_attr = 0o644 << 16
-    packed.writestr(info, content)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.core import limits
-from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.files import read_small
 from xanesflow.core.text import plural, printable
@@ -54,12 +54,8 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
     if not lines or not lines[0].startswith(f"{_TABLE},"):
         return None
     columns = lines[0].split(",")
-    try:
+    with explain_damage(f"{name} is not a whole table of numbers ({{why}}); write it again."):
         values = np.loadtxt(lines[1:], delimiter=",", ndmin=2) if lines[1:] else np.zeros((0, len(columns)))
-    except ValueError as error:
-        raise XanesflowError(
-            f"{name} is not a whole table of numbers ({what_is_wrong(error)}); write it again."
-        ) from None
     energy = values[:, 0]
     if values.shape[1:] != (len(columns),) or len(energy) < 2 or (np.diff(energy) <= 0).any():
         raise XanesflowError(

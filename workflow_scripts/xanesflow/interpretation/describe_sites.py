@@ -15,8 +15,7 @@ import pandas as pd
 
 from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.codes.run_zip import read_chunk
-from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage, what_is_wrong
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
@@ -209,9 +208,5 @@ def read_descriptions(path: Path) -> pd.DataFrame:
     Raises:
         XanesflowError: the file is not such a table.
     """
-    try:
+    with explain_damage(f"{path} is not a table of sites ({{why}}); delete it and run snakemake."):
         return pd.read_parquet(path, columns=list(COLUMNS))
-    except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(
-            f"{path} is not a table of sites ({what_is_wrong(error)}); delete it and run snakemake."
-        ) from None

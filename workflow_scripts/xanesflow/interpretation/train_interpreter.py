@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import pandas as pd
-
 from xanesflow.core.files import atomic_path
 from xanesflow.core.provenance import provenance
 from xanesflow.core.tables import write_csv
@@ -63,15 +61,6 @@ def train_interpreter(
     write_csv(robustness, robust)
     interpreter.save(output)
     log.info("%s of %s, split %s: %d training sites", model, name, split, interpreter.card.n_train)
-
-
-def read_predictions(paths: list[Path]) -> pd.DataFrame:
-    """Join tables of predictions, with the columns `name`, `split` and `seed` from the names of the files."""
-    tables = []
-    for path in paths:
-        _, name, split, seed = parse_name(path)
-        tables.append(pd.read_parquet(path).assign(name=name, split=split, seed=seed))
-    return pd.concat(tables, ignore_index=True)
 
 
 def parse_name(path: Path) -> tuple[str, str, str, int]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core import Element, Structure
 
 from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
 from xanesflow.core.text import first_few, plural, quoted
 from xanesflow.prediction.input_structures import SYMPREC, read_structures
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import Entry, load_entries
+from xanesflow.structures.amcsd.find_mineral import reduced_formula
 from xanesflow.structures.amcsd.read_entry import read_entry
 from xanesflow.structures.examples import load_examples
 from xanesflow.structures.material import Material, describe
@@ -122,7 +123,8 @@ def _minerals(element: str, narrowing: Narrowing, refused: list[str]) -> list[tu
     for entry in load_entries():
         conditions = entry.conditions
         if wanted <= entry.elements and not entry.partly_occupied and conditions.ambient and not conditions.uncertain:
-            kinds.setdefault((entry.mineral or entry.formula, _reduced(entry.formula)), []).append(entry)
+            formula = reduced_formula(entry.formula) or entry.formula
+            kinds.setdefault((entry.mineral or entry.formula, formula), []).append(entry)
     found = []
     for (name, _), entries in sorted(kinds.items()):
         why = ""
@@ -139,13 +141,6 @@ def _minerals(element: str, narrowing: Narrowing, refused: list[str]) -> list[tu
         else:
             refused.append(f"{why}.")
     return found
-
-
-def _reduced(formula: str) -> str:
-    try:
-        return str(Composition(formula.replace(" ", "")).reduced_formula)
-    except (ValueError, KeyError):
-        return formula
 
 
 def _is_kept(material: Material, narrowing: Narrowing) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
-from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.ranking import Row
@@ -24,12 +23,7 @@ def label_of(row: Row) -> str:
 
 
 def draw_match(path: Path, match: Match) -> None:
-    """Draw the figure.
-
-    Raises:
-        XanesflowError: the file's ending is not that of a figure.
-    """
-    check_plot(path)
+    """Draw the figure."""
     energy, best = match.target.energy_ev, match.rows[:BEST]
     with figure(path, 9.0, 4.6) as drawn:
         grid = drawn.add_gridspec(2, 2, width_ratios=(3, 2), height_ratios=(3, 1))
@@ -55,15 +49,10 @@ def draw_match(path: Path, match: Match) -> None:
 
 
 def draw_matches(path: Path, matches: Sequence[Match]) -> None:
-    """Draw the match of a scan, or of a series: the certainty of each candidate that comes first once, over the scans.
-
-    Raises:
-        XanesflowError: the file's ending is not that of a figure.
-    """
+    """Draw the match of a scan, or over the scans of a series the certainty of each candidate that comes first once."""
     if len(matches) == 1:
         draw_match(path, matches[0])
         return
-    check_plot(path)
     first = dict.fromkeys(match.rows[0].reference.id for match in matches)
     names = {row.reference.id: label_of(row) for match in matches for row in match.rows}
     with figure(path, 7.0, 3.6) as drawn:

@@ -14,18 +14,13 @@ from xanesflow.core.text import printable
 from xanesflow.matching.draw_match import BEST, COLOURS, label_of
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.surroundings import Surroundings
-from xanesflow.matching.write_match import check_page, row_values
+from xanesflow.matching.write_match import row_values
 
 _TEXT, _GRID = "#888888", "rgba(128,128,128,0.25)"
 
 
 def write_page(path: Path, match: Match) -> None:
-    """Write the page: the answer, warnings, the spectra, and the ranking.
-
-    Raises:
-        XanesflowError: the file's ending is not .html.
-    """
-    check_page(path)
+    """Write the page: the answer, warnings, the spectra, and the ranking."""
     rows = [
         {
             **row_values(row, match.spectrum.element),

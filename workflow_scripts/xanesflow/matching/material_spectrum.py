@@ -50,13 +50,8 @@ def average_sites(spectra: Sequence[StoredSpectrum], multiplicities: Sequence[in
     weights = np.array(multiplicities, dtype=np.float64) / sum(multiplicities)
     cross_section = weights @ np.array([np.interp(energy, each.energy_ev, each.cross_section) for each in spectra])
     background = weights @ np.array([np.interp(energy, each.energy_ev, each.background) for each in spectra])
-    values = normalise_by(energy, cross_section, background)
+    values = np.asarray(cross_section / edge_step(energy, background)(energy), dtype=np.float64)
     return NormalisedSpectrum(energy, values, cross_section, background, half_height(energy, background))
-
-
-def normalise_by(energy_ev: Floats, cross_section: Floats, background: Floats) -> Floats:
-    """Divide a cross section by the edge step of its background; arguments (n,), result (n,) without unit."""
-    return np.asarray(cross_section / edge_step(energy_ev, background)(energy_ev), dtype=np.float64)
 
 
 def edge_step(energy_ev: Floats, background: Floats) -> Callable[[Floats], Floats]:

@@ -22,18 +22,6 @@ COLUMNS = (
     "certainty",
 )  # fmt: skip
 
-ENDINGS = (".csv", ".json")
-
-
-def check_output(path: Path) -> None:
-    """Refuse a file name with another ending.
-
-    Raises:
-        XanesflowError: it does.
-    """
-    if path.suffix.lower() not in ENDINGS:
-        raise XanesflowError(f"--output {path} must end with .csv or .json; choose one of them.")
-
 
 def check_page(path: Path) -> None:
     """Refuse a file name that is not that of a page.
@@ -56,12 +44,7 @@ def row_values(row: Row, element: str) -> dict[str, Any]:
 
 
 def write_matches(path: Path, matches: Sequence[Match], *, series: bool) -> None:
-    """Write the ranking of a scan, or those of a series: one table with a column `scan`, or a list.
-
-    Raises:
-        XanesflowError: the ending is another.
-    """
-    check_output(path)
+    """Write the ranking of a scan, or those of a series: one table (.csv) with a column `scan`, or a list (.json)."""
     if path.suffix.lower() == ".csv":
         rows = [
             ({"scan": printable(match.spectrum.source)} if series else {}) | row_values(row, match.spectrum.element)

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
-from xanesflow.core.files import check_plot, write_text
+from xanesflow.core.files import write_text
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components
 from xanesflow.matching.draw_match import COLOURS
 from xanesflow.matching.mixtures import Mixture, MixtureFit
-from xanesflow.matching.write_match import check_output
 
 COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion")
 
@@ -38,12 +37,7 @@ def mixture_values(mixture: Mixture) -> dict[str, Any]:
 
 
 def write_mixtures(path: Path, fits: Sequence[MixtureFit], remark: str = "") -> None:
-    """Write the combinations: a table with a column `scan` if there are several scans, or everything as JSON.
-
-    Raises:
-        XanesflowError: the file's ending is another.
-    """
-    check_output(path)
+    """Write the combinations: a table (.csv) with a column `scan` if there are several scans, or everything (.json)."""
     if path.suffix.lower() == ".csv":
         several = len(fits) > 1
         rows = [
@@ -82,12 +76,7 @@ def _record(fit: MixtureFit, remark: str) -> dict[str, Any]:
 
 
 def draw_mixtures(path: Path, fits: Sequence[MixtureFit]) -> None:
-    """Draw the best combination of one scan with its difference, or the fractions of it over several scans.
-
-    Raises:
-        XanesflowError: the file's ending is not that of a figure.
-    """
-    check_plot(path)
+    """Draw the best combination of one scan with its difference, or the fractions of it over several scans."""
     if len(fits) > 1:
         _draw_fractions(path, fits)
         return
@@ -119,12 +108,7 @@ def _draw_fractions(path: Path, fits: Sequence[MixtureFit]) -> None:
 
 
 def write_components(path: Path, found: Components) -> None:
-    """Write variance, indicator and, by scan, scores and misfit: a table of the scans (.csv), or everything (.json).
-
-    Raises:
-        XanesflowError: the file's ending is another.
-    """
-    check_output(path)
+    """Write variance, indicator and, by scan, scores and misfit: a table of the scans (.csv), or everything (.json)."""
     shown = min(len(found.variance), _MOST_COMPONENTS)
     misfit = found.misfit(found.significant)
     if path.suffix.lower() == ".csv":
@@ -149,12 +133,7 @@ def write_components(path: Path, found: Components) -> None:
 
 
 def draw_components(path: Path, found: Components) -> None:
-    """Draw the scree plot, the components, their scores over the scans, and the worst rebuilt scan.
-
-    Raises:
-        XanesflowError: the file's ending is not that of a figure.
-    """
-    check_plot(path)
+    """Draw the scree plot, the components, their scores over the scans, and the worst rebuilt scan."""
     number = found.significant
     shown = min(len(found.variance), _MOST_COMPONENTS)
     worst = int(np.argmax(found.misfit(number)))

@@ -8,19 +8,13 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure
-from xanesflow.core.files import check_plot
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
 _NEAR_EV = (-50.0, 120.0)  # range of the normalised spectrum that is shown, relative to the edge
 
 
 def draw_spectra(path: Path, spectra: Sequence[MeasuredSpectrum]) -> None:
-    """Draw one spectrum in full, or several normalised ones over each other with the first as measured.
-
-    Raises:
-        XanesflowError: the ending is not known.
-    """
-    check_plot(path)
+    """Draw one spectrum in full, or several normalised ones over each other with the first as measured."""
     with figure(path, 9.0, 3.6) as drawn:
         left, right = drawn.subplots(1, 2)
         _as_measured(left, spectra[0])

@@ -27,9 +27,8 @@ _MOST_ROUNDS = 30
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """The result of Larch's pre_edge: curves of (n,), the step, and the ranges relative to `e0`."""
+    """The result of Larch's pre_edge: curves of (n,), the step, and the ranges relative to E0."""
 
-    e0: float
     step: float
     norm: Floats
     flat: Floats
@@ -243,7 +242,7 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
     if not group.post_edge[nearest] > group.pre_edge[nearest]:  # Larch gives a fall as a step, too
         raise quality.no_edge(scan.source)
     return _Fit(
-        e0, float(group.edge_step), np.asarray(group.norm), np.asarray(group.flat), np.asarray(group.pre_edge),
+        float(group.edge_step), np.asarray(group.norm), np.asarray(group.flat), np.asarray(group.pre_edge),
         np.asarray(group.post_edge), (float(details.pre1), float(details.pre2)),
         (float(details.norm1), float(details.norm2)), int(details.nnorm), bool(np.ptp(group.pre_edge) == 0),
     )  # fmt: skip
@@ -265,7 +264,7 @@ def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
     flat = norm if scan.flattened is None else scan.flattened
     ranges = (energy[0] - half, -20.0), (30.0, energy[-1] - half)
     return (
-        _Fit(half, 1.0, norm, flat, zeros, ones, *ranges, 0, constant=True),
+        _Fit(1.0, norm, flat, zeros, ones, *ranges, 0, constant=True),
         half,
         _Choice(None, None, None, None, "file"),
     )

@@ -17,7 +17,7 @@ TABLE_COLUMNS = ("energy_ev", "mu", "normalised", "flattened")
 ENDINGS = (".csv", ".json")
 
 
-def check_output(path: Path, spectra: int) -> None:
+def check_output(path: Path, spectra: int = 1) -> None:
     """Refuse a file that cannot hold the spectra, before they are read.
 
     Raises:

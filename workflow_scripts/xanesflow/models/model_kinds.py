@@ -137,20 +137,6 @@ class TrainedModel(ABC):
     card: ModelCard
     energies_ev: dict[str, npt.NDArray[np.float64]]
 
-    @property
-    def energy_ev(self) -> npt.NDArray[np.float64]:
-        """(141,) energy grid in eV of a model with one subset.
-
-        Raises:
-            XanesflowError: the model covers several subsets, each with its own grid.
-        """
-        if len(self.energies_ev) > 1:
-            raise XanesflowError(
-                f"This {self.card.kind} model covers {', '.join(self.energies_ev)}, each with its own energies; "
-                "choose one subset (energy_of)."
-            )
-        return next(iter(self.energies_ev.values()))
-
     def energy_of(self, subset: str) -> npt.NDArray[np.float64]:
         """(141,) absolute energies in eV of predictions for sites of a subset such as `Cu_FEFF`.
 

@@ -21,8 +21,7 @@ from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_nu
 from xanesflow.codes.feff8l.read_outputs import BOHR_ANGSTROM
 from xanesflow.codes.feff8l.read_pad import pack
 from xanesflow.codes.feff8l.scattering import Scattering
-from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage
 
 Complexes = NDArray[np.complex128]
 
@@ -69,10 +68,8 @@ def scatter(folder: Path, *, far_radius: float = 0.0, all_orders: bool = False) 
         XanesflowError: a file is missing or damaged.
     """
     path = folder / "phase.bin"
-    try:
+    with explain_damage(f"{path.name} of FEFF cannot be read: {{why}}.", quote=True):
         file = read_phase_file(path)
-    except (OSError, ValueError, IndexError) as error:
-        raise XanesflowError(f"{path.name} of FEFF cannot be read: {what_is_wrong(error, quote=True)}.") from None
     given = _named(folder / "fms.inp")
     radius, limits = given["rfms2"][0], [int(limit) for limit in given["lmaxph(0:nph)"]]
     positions, kinds = _cluster(folder / "geom.dat", max(radius, far_radius))
@@ -99,12 +96,10 @@ def scatter(folder: Path, *, far_radius: float = 0.0, all_orders: bool = False) 
 
 def _cluster(path: Path, radius: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Atoms of geom.dat within a sphere in Å: (n, 3) positions in bohr, (n,) potentials."""
-    try:
+    with explain_damage(f"{path.name} of FEFF cannot be read: {{why}}.", quote=True):
         rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()[4:]]
         atoms = np.array([[float(word) for word in row[1:5]] for row in rows if row])
         positions, kinds = atoms[:, :3], atoms[:, 3].astype(np.int64)
-    except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
-        raise XanesflowError(f"{path.name} of FEFF cannot be read: {what_is_wrong(error, quote=True)}.") from None
     inside = np.linalg.norm(positions, axis=1) <= radius + 1e-3
     return positions[inside] / BOHR_ANGSTROM, kinds[inside]
 

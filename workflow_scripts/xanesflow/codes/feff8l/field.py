@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xanesflow.codes.feff8l.convergence import Convergence
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV
 from xanesflow.codes.feff8l.read_pad import WIDTH, pack, unpack
-from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
 
 _HEADER_REALS = 13  # of pot.pad: average Norman radius, Fermi level, interstitial potential and density, ...
@@ -133,7 +133,7 @@ def raise_fermi_level(path: Path, added_ev: float) -> None:
 
 def _read_header(path: Path) -> tuple[list[str], int, int, NDArray[np.float64]]:
     """Returns the lines of pot.pad, the first line of the header's reals, the line after them, and the reals."""
-    try:
+    with explain_damage("pot.pad of FEFF 8 cannot be used: {why}", quote=True):
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
         start = next(k for k, line in enumerate(lines) if line.startswith("!"))
         stop = start
@@ -144,6 +144,4 @@ def _read_header(path: Path) -> tuple[list[str], int, int, NDArray[np.float64]]:
         values = unpack(packed)
         if len(values) != _HEADER_REALS:
             raise ValueError("the header has another length")
-    except (OSError, StopIteration, IndexError, ValueError) as error:
-        raise XanesflowError(f"pot.pad of FEFF 8 cannot be used: {what_is_wrong(error, quote=True)}") from None
     return lines, start, stop, values

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster
 from xanesflow.codes.feff8l.xanes import compute_cluster, write_result
-from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -51,13 +50,9 @@ def read_job(folder: Path) -> tuple[Feff8lCluster, EngineSettings]:
         XanesflowError: it is missing or was not written by `write_job`.
     """
     path = folder / JOB
-    try:
+    with explain_damage(f"{path} cannot be read as a job of the engine: {{why}}", quote=True):
         job: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Feff8lCluster.from_dict(job["cluster"]), EngineSettings.from_dict(job["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise XanesflowError(
-            f"{path} cannot be read as a job of the engine: {what_is_wrong(error, quote=True)}"
-        ) from None
 
 
 def run_job(folder: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
-from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
 
 BOHR_ANGSTROM = 0.52917721067
@@ -34,7 +34,6 @@ class Atomic:
     matrix_elements: NDArray[np.complex128]  # (2, ne), i exp(iδ) M of the two dipole channels j = l ± 1/2
     edge_step: NDArray[np.float64]  # (ne,) atomic cross section (xsnorm), Å²
     background: NDArray[np.complex128]  # (ne,) complex atomic cross section on the contour (dum1 + i dum2), Å²
-    s02: float  # amplitude factor from pot
     fermi: float  # Fermi level
     edge: float  # absolute energy of the edge
     gamma: float  # half the width of the core hole: the imaginary part Γ of the first energies
@@ -61,7 +60,7 @@ def read_atomic(folder: Path) -> Atomic:
     geometry = _json(folder / "geom.json")
     cross = _json(folder / "xsect.json")
     path = folder / "phase.pad"
-    try:
+    with explain_damage(f"{path.name} or xsect.json of FEFF 8 cannot be used: {{why}}", quote=True):
         # phase.pad: a header, the contour (energies, then reference energies), then one block for each potential. A
         # block holds its phase shifts for l from -l_max to l_max; the last one also holds the matrix elements.
         file = read_phase_file(path)
@@ -79,7 +78,6 @@ def read_atomic(folder: Path) -> Atomic:
             matrix_elements=file.matrix_elements,
             edge_step=np.array(cross["xsnorm"][:ne], dtype=float),
             background=background,
-            s02=float(cross["s02"]),
             fermi=float(cross["edge"]),
             edge=float(cross["emu"]),
             gamma=float(cross["gamach"]) / 2 / HARTREE_EV,
@@ -87,21 +85,13 @@ def read_atomic(folder: Path) -> Atomic:
             potential_of=np.array(geometry["iph"][:natt], dtype=np.int64),
             atomic_numbers=file.atomic_numbers,
         )
-    except (OSError, ValueError, IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise XanesflowError(
-            f"{path.name} or xsect.json of FEFF 8 cannot be used: {what_is_wrong(error, quote=True)}"
-        ) from None
     _check(atomic, ne)
     return atomic
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
+    with explain_damage(f"{path.name} of FEFF 8 is missing or damaged: {{why}}", quote=True):
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise XanesflowError(
-            f"{path.name} of FEFF 8 is missing or damaged: {what_is_wrong(error, quote=True)}"
-        ) from None
 
 
 def _check(atomic: Atomic, ne: int) -> None:

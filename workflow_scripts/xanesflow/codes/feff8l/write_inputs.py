@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.options import Rung
-from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,7 @@ def ask_for_xanes(folder: Path) -> None:
         XanesflowError: rdinp's file is missing or damaged.
     """
     path = folder / "xsph.json"
-    try:
+    with explain_damage("xsph.json of FEFF 8 is damaged: {why}", quote=True):
         values = json.loads(path.read_text(encoding="utf-8"))
         values.update(ispec=1, xkstep=0.06, xkmax=3.4)  # 1/Å: the step near the edge, and the last wave number
-    except (OSError, ValueError, AttributeError) as error:
-        raise XanesflowError(f"xsph.json of FEFF 8 is damaged: {what_is_wrong(error, quote=True)}") from None
     path.write_text(json.dumps(values), encoding="utf-8")

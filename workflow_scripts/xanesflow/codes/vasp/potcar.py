@@ -5,7 +5,6 @@ pymatgen's setting PMG_VASP_PSP_DIR names the library's folder, which has pymatg
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ from monty.os.path import zpath
 from monty.serialization import loadfn
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_text
 
 log = logging.getLogger(__name__)
 
@@ -98,13 +98,8 @@ def describe_potcars(titles: Iterable[str], functional: str) -> dict[str, dict[s
         text = read_potcar(title, functional)
         if text is not None:
             line = _TITLE.search(text)
-            described[title] = {"titel": line[1].rstrip() if line else "", "sha256": hash_of(text)}
+            described[title] = {"titel": line[1].rstrip() if line else "", "sha256": sha256_text(text)}
     return described
-
-
-def hash_of(text: str) -> str:
-    """Compute the SHA-256 of a POTCAR's text."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def assemble(titles: list[str], functional: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from xanesflow.codes.xspectra.atoms import atom_input, ions_input
+from xanesflow.codes.xspectra.scf import last_words
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import FailedRunError
 
@@ -63,7 +64,7 @@ def make_pseudopotential(element: str, folder: Path, *, hole: bool) -> Pseudopot
     printed = _run(folder, atom_input(element, hole=hole, name=name), what=name)
     path = folder / name
     if not path.is_file():
-        raise FailedRunError("no_potential", f"ld1.x left no pseudopotential {name}: {_last_words(printed)}")
+        raise FailedRunError("no_potential", f"ld1.x left no pseudopotential {name}: {last_words(printed)}")
     text = _DATE.sub('date=""', path.read_text(encoding="utf-8"))
     path.write_text(text, encoding="utf-8")
     levels = levels_of(printed)
@@ -167,10 +168,5 @@ def _run(folder: Path, given: str, *, what: str) -> str:
     except subprocess.TimeoutExpired:
         raise FailedRunError("no_potential", f"ld1.x did not end within {_SECONDS:g} s on {what}") from None
     if done.returncode:
-        raise FailedRunError("no_potential", f"ld1.x failed on {what}: {_last_words(done.stdout + done.stderr)}")
+        raise FailedRunError("no_potential", f"ld1.x failed on {what}: {last_words(done.stdout + done.stderr)}")
     return done.stdout
-
-
-def _last_words(printed: str) -> str:
-    lines = [line.strip() for line in printed.splitlines() if line.strip(" %-*")]
-    return " | ".join(lines[-3:])[-300:] or "it printed nothing"

@@ -65,11 +65,6 @@ class SubsetContents:
         """The absorbing element."""
         return SubsetName.parse(self.name).element
 
-    @property
-    def from_file(self) -> bool:
-        """Whether its features and spectra were taken from a file, not computed by the workflow."""
-        return "spectra" in self.group and "origin" in self.group["spectra"].attrs
-
     @cached_property
     def sites(self) -> list[Site]:
         """Material id and site index of each row; empty if one of these two arrays is missing."""

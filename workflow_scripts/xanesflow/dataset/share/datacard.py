@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xanesflow.codes.registry import theory_of
-from xanesflow.core.foreign_json import parse_json
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import PARTS, Subset, parent_of
 from xanesflow.core.templates import environment
@@ -140,10 +140,9 @@ def _theories(config: Mapping[str, Any], contents: FileContents, *, taken: bool)
 
 def _json(text: Any) -> dict[str, Any]:
     try:
-        read = parse_json(str(text))
+        return parse_object(str(text))
     except ValueError:
         return {}
-    return read if isinstance(read, dict) else {}
 
 
 def _at(config: Any, *keys: str) -> Any:

@@ -22,23 +22,20 @@ from xanesflow.measured.write_athena import CROSS_SECTION, athena_text
 
 Layout = Literal["npy", "npz", "csv", "athena"]
 
-README = {
-    "npy": """<subset>/<array>.npy, which numpy.load reads without pickles:
-  energy            (m,) eV, absolute
+ARRAYS = """  energy            (m,) eV, absolute
   spectra           (n, m) absorption cross section in bohr^2
   site_id           (n,) text, <material id>_<site index>
   material_id, site_index, multiplicity, split, corrections   (n,)
   settings          (n,) only if physics settings differ between runs
-  features_<name>   (n, d) float32
+  features_<name>   (n, d) float32"""
+
+README = {
+    "npy": f"""<subset>/<array>.npy, which numpy.load reads without pickles:
+{ARRAYS}
 <subset>/rejected.csv   sites that were left out, with their reason
 """,
-    "npz": """<subset>.npz, which numpy.load reads without pickles, with the arrays
-  energy            (m,) eV, absolute
-  spectra           (n, m) absorption cross section in bohr^2
-  site_id           (n,) text, <material id>_<site index>
-  material_id, site_index, multiplicity, split, corrections   (n,)
-  settings          (n,) only if physics settings differ between runs
-  features_<name>   (n, d) float32
+    "npz": f"""<subset>.npz, which numpy.load reads without pickles, with the arrays
+{ARRAYS}
 <subset>_rejected.csv   sites that were left out, with their reason
 """,
     "csv": """<subset>/sites.csv       site_id, material_id, site_index, multiplicity, split, corrections, settings

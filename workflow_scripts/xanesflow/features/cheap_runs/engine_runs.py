@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.registry import load, run_features, theory_of
 from xanesflow.codes.run_engine import SiteSpectrum, read_folder, run_engine
-from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.text import quoted
@@ -47,12 +47,8 @@ class EngineRuns:
         self.name, self.dimension, self.meaning = name, FRAME_POINTS + NUMBERS[name], meaning_of(name)
         self._theory = theory_of(run_features()[name])
         trained = _read(settings)
-        try:
+        with explain_damage("The model does not say how its runs of the engine were made ({why}).", quote=True):
             self._options = load(self._theory.options).of_run(trained)
-        except (KeyError, TypeError, ValueError) as error:
-            raise XanesflowError(
-                f"The model does not say how its runs of the engine were made ({what_is_wrong(error, quote=True)})."
-            ) from None
         here = json.loads(json.dumps(load(self._theory.engine)(self._options).settings()))
         for key in sorted(trained.keys() | here.keys()):
             if trained.get(key) != here.get(key):

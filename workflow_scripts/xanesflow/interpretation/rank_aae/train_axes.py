@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from xanesflow.interpretation.rank_aae import losses
 from xanesflow.interpretation.rank_aae.networks import RankAae
 
 Floats = npt.NDArray[np.float64]
-log = logging.getLogger(__name__)
-
 _SPECTRUM_NOISE = 0.02
 _REVERSAL, _REVERSAL_RISES = 0.72, 0.4
 _LEAST_RATE = 0.02

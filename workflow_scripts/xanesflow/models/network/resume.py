@@ -17,8 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open, save_file
 
-from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.files import atomic_path, sha256_text
 from xanesflow.models.network.training_state import TrainingRun
 
@@ -82,12 +81,8 @@ class SavedTraining:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             logger.warning("%s cannot be used (%s); the training begins anew.", path, error)
             return
-        try:
-            run.restore(tensors, values)
-        except (KeyError, ValueError, RuntimeError) as error:  # some of it may be restored by now
-            raise XanesflowError(
-                f"{path} is damaged ({what_is_wrong(error)}); delete it, and the training begins anew."
-            ) from None
+        with explain_damage(f"{path} is damaged ({{why}}); delete it, and the training begins anew."):
+            run.restore(tensors, values)  # where it fails, some of it may be restored
         logger.info("Continuing after epoch %d, from %s.", len(run.epochs), path)
 
     def remove(self) -> None:

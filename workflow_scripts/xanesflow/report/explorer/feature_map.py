@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.dataset.read_dataset import SubsetView, load
@@ -171,9 +170,5 @@ def read_map(path: Path) -> pd.DataFrame:
     Raises:
         XanesflowError: the file is not such a table.
     """
-    try:
+    with explain_damage(f"{path} is not a feature map ({{why}}); delete it and run snakemake."):
         return pd.read_parquet(path, columns=COLUMNS)
-    except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(
-            f"{path} is not a feature map ({what_is_wrong(error)}); delete it and run snakemake."
-        ) from None

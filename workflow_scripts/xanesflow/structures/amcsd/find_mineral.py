@@ -103,20 +103,21 @@ def _of_formula(entries: Iterable[Entry], given: str) -> list[Entry]:
     symbols = re.findall(r"[A-Z][a-z]?", text)
     if len(text) > _LONGEST or not _FORMULA.fullmatch(text) or not all(map(Element.is_valid_symbol, symbols)):
         return []
-    wanted = _reduced(text)
+    wanted = reduced_formula(text)
     elements = frozenset("H" if symbol == "D" else symbol for symbol in symbols)
     same = [entry for entry in entries if entry.elements == elements]
-    return [entry for entry in same if wanted is not None and _reduced(sum_formula(entry.formula)) == wanted]
+    return [entry for entry in same if wanted is not None and reduced_formula(sum_formula(entry.formula)) == wanted]
 
 
 def _best_first(entries: list[Entry]) -> list[Entry]:
     """Sort entries: the mineral and formula with the most ordered entries at ambient conditions first."""
-    kind = {entry.id: (entry.mineral, _reduced(sum_formula(entry.formula))) for entry in entries}
+    kind = {entry.id: (entry.mineral, reduced_formula(sum_formula(entry.formula))) for entry in entries}
     usual = Counter(kind[entry.id] for entry in entries if not any(rank(entry)[:3]))
     return sorted(entries, key=lambda entry: (-usual[kind[entry.id]], rank(entry)))
 
 
-def _reduced(formula: str) -> str | None:
+def reduced_formula(formula: str) -> str | None:
+    """A formula such as `Cu4 O2` reduced, Cu2O; None if it is none."""
     try:
         return str(Composition(formula.replace(" ", "")).reduced_formula)
     except (ValueError, KeyError, ArithmeticError):
