@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from dash import ALL, Input, Output, State, ctx, dcc, html, set_props
+from dash import ALL, ClientsideFunction, Input, Output, State, ctx, dcc, html, set_props
 from dash.exceptions import PreventUpdate
 
 from xanesflow.app import pieces, plots
@@ -66,6 +66,7 @@ def callbacks(page: Page) -> None:
     """Register its callbacks."""
     _of_structures(page)
     _of_spectra(page)
+    page.app.clientside_callback(ClientsideFunction("page", "light"), Input({"cell": ALL}, "hoverData"))
 
 
 def _of_structures(page: Page) -> None:
@@ -227,7 +228,7 @@ def _about(found: dict[str, Any]) -> Any:
     ]
     about = [{"tabIndex": "0", "data-site": f"0-{each['index']}"} for each in found["sites"]]
     drawn = dcc.Graph(
-        figure=plots.cell(found["picture"], next(iter(found["elements"]), "")), id="structure-cell",
+        figure=plots.cell(found["picture"], next(iter(found["elements"]), "")), id={"cell": "structure"},
         config={"displayModeBar": False, "responsive": True, "scrollZoom": False},
         style={"height": "300px"}, clear_on_unhover=True,
     )  # fmt: skip

@@ -158,10 +158,9 @@
   document.addEventListener("focusin", pointed);
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     page: {
-      light: (hover) => {
+      light: ([hover]) => {
         const point = hover && hover.points && hover.points[0];
         if (point && point.customdata) light(String(point.customdata));
-        return window.dash_clientside.no_update;
       },
     },
   });
