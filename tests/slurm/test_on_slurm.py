@@ -11,7 +11,8 @@ import time
 import h5py
 import pytest
 import yaml
-from slurm_campaign import SlurmCampaign, materials, names_of_chunk, wait_until
+from processes import until
+from slurm_campaign import SlurmCampaign, materials, names_of_chunk
 
 TAIL = [
     "curate_spectra", "compute_features", "split_sites", "build_dataset", "train_expert", "calibrate_model",
@@ -62,7 +63,9 @@ def whole_at_work(tmp_path_factory, profiles):
     assert campaign.command()[1:] == ["-m", "snakemake", "--profile", "slurm"]
     process = campaign.start()
     zips = [campaign.folder / f"results/simulations/Ni_FEFF8L/000{chunk}.zip" for chunk in (0, 1)]
-    wait_until(lambda: process.poll() is not None or all(path.exists() for path in zips), 400)
+    until(
+        lambda: process.poll() is not None or all(path.exists() for path in zips), "the runs of the whole campaign", 400
+    )
     yield campaign, process
     process.wait(timeout=400)
 
@@ -96,23 +99,23 @@ def disturbed(whole_at_work, profiles, slurm):
     # A job needs a minute to start its two Snakemakes on a busy machine, and one of them is to run out of time.
     snakemake = faulty.start("simulations", "--set-resources", "simulate_chunk:runtime=3")
     first = killed.start("simulations")
-    wait_until(lambda: faulty.started(cancelled), 400)
-    job = wait_until(lambda: slurm.job_of(faulty.folder, "Ni_FEFF8L_0003"))  # squeue may be slow to answer
+    until(lambda: faulty.started(cancelled), "the site of the job to cancel", 400)
+    job = until(lambda: slurm.job_of(faulty.folder, "Ni_FEFF8L_0003"))  # squeue may be slow to answer
     slurm.ask("scancel", job)
-    wait_until(lambda: all(map(killed.started, slow)), 400)
+    until(lambda: all(map(killed.started, slow)), "both slow sites", 400)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     second = killed.start("simulations")
-    wait_until(lambda: killed.logs_of_jobs().count("waiting for it to end") == 2, 240)
+    until(lambda: killed.logs_of_jobs().count("waiting for it to end") == 2, "the wait of both second jobs", 240)
     os.kill(second.pid, signal.SIGKILL)
     second.wait()
-    wait_until(lambda: faulty.started(late), 240)
-    wait_until(lambda: undisturbed.poll() is not None, 400)
+    until(lambda: faulty.started(late), "the site that runs out of time", 240)
+    until(lambda: undisturbed.poll() is not None, "the end of the whole campaign", 400)
     slurm.kill_slurmd()
     time.sleep(3)
     slurm.start_slurmd()
     (killed.folder / "go").touch()
-    wait_until(lambda: not slurm.jobs(killed.folder, "pending", "running", "completing"), 240)
+    until(lambda: not slurm.jobs(killed.folder, "pending", "running", "completing"), "the end of all jobs", 240)
     killed.run("simulations")
     faulty.end(snakemake)
     return faulty, killed

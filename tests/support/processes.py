@@ -54,10 +54,10 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def until(true: Callable[[], Found], what: str = "it", seconds: float = 120) -> Found:
-    """Wait until a call gives something true, and return that; a busy machine does not need so long."""
+    """Wait until a call gives something true, and return that; calls that take long are made less often."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while (began := time.monotonic()) < end:
         if found := true():
             return found
-        time.sleep(0.02)
+        time.sleep(0.02 + 3 * (time.monotonic() - began))
     raise AssertionError(f"{what} did not come about in {seconds} s")

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import dataclass
 from itertools import chain
@@ -144,12 +143,3 @@ class SlurmCampaign:
                 assert packed.testzip() is None
                 found |= {name: packed.read(name) for name in packed.namelist() if not name.endswith("run.json")}
         return found
-
-
-def wait_until(condition, seconds: float = 90.0):
-    """Wait for something that must come, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.1)
-    return found
