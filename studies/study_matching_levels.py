@@ -17,11 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from matching_standards import Case, candidates_of, read_cases, spectra_of
+from matching_standards import STANDARDS, Case, candidates_of, read_cases, spectra_of
 from scipy.special import log_softmax, softmax
 from study_matching import leave_one_out, shares_of
 
 from xanesflow.core.sites import Subset
+from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.choice_model import fit_weights
 from xanesflow.matching.compute_candidates import default_theory
 from xanesflow.matching.material_spectrum import NormalisedSpectrum
@@ -106,31 +107,50 @@ def print_ranks(named: dict[str, tuple[Sequence[Case], Logits]]) -> None:
         print(f"| {case.element} {case.name} | {' | '.join(ranks)} |")
 
 
-def quick_levels(data: Path, store: Path, workers: int) -> None:
-    """Quick FEFF alone and with the embedded engine."""
+def quick_levels(data: Path, store: Path, elements: Sequence[str], workers: int) -> None:
+    """Quick FEFF alone and with the embedded engine, for some elements; the others keep the engine."""
     engine = read_cases(data, default_theory(), None)
-    quick, kept = [], Counter()
-    of_element = {}
-    for case, other in zip(engine, read_cases(data, QUICK, store, workers), strict=True):
-        found = of_element.setdefault(case.element, {each.id: each for each in other.references})
-        quick.append(with_spectra(case, found))
-        kept[case.element] = sum(each.id not in found for each in case.references)
-    print(f"without a spectrum of {QUICK}, by element: {dict(kept)}")
+    references = {
+        element: references_by_id(candidates_of(element), spectra_of(candidates_of(element), QUICK, store, workers))
+        for element in elements
+    }
+    for element, found in references.items():
+        case = next(each for each in engine if each.element == element)
+        without = [each.id for each in case.references if each.id not in found]
+        print(f"{element}: {len(found)} candidates, without a spectrum of {QUICK}: {', '.join(without) or 'none'}")
+    quick = [with_spectra(case, references.get(case.element, {})) for case in engine]
     _compare(engine, quick, QUICK)
+    mine = [k for k, case in enumerate(engine) if case.element in elements]
+    print(f"\nLearned and judged on {', '.join(elements)} alone:")
+    _compare([engine[k] for k in mine], [quick[k] for k in mine], QUICK)
+
+
+def references_by_id(candidates: Sequence[Candidate], spectra: dict[str, NormalisedSpectrum]) -> dict[str, Reference]:
+    """The candidates with these spectra, by id."""
+    return {each.id: each for each in computed_references(candidates, spectra, default_folder())}
 
 
 def _compare(engine: list[Case], other: list[Case], name: str) -> None:
-    """Print all variants: the engine, the other level, both sets of measures, the mean of both logits."""
+    """Print all variants: the engine, the other level, both sets of measures, the mean of both logits.
+
+    Where some elements keep the engine, their expected shifts may also be those of the engine's spectra alone, as the
+    energies of two levels differ.
+    """
     engine_rows = leave_one_out(engine, default_theory())[1]
     other_rows = leave_one_out(other, name)[1]
     engine_logits, other_logits = logits_of(engine, engine_rows), logits_of(other, other_rows)
     joined = logits_of(engine, [np.hstack(pair) for pair in zip(engine_rows, other_rows, strict=True)])
     mean = [(a + b) / 2 for a, b in zip(engine_logits, other_logits, strict=True)]
+    changed = [case.references != before.references for case, before in zip(other, engine, strict=True)]
+    apart = logits_of(other, [b if new else a for a, b, new in zip(engine_rows, other_rows, changed, strict=True)])
     print("\n| candidates | compounds | first | among three | oxidation state | log-loss (change) |")
     print("| --- | --- | --- | --- | --- | --- |")
     before = print_scores("embedded engine", engine, engine_logits)
     named = {"engine": (engine, engine_logits)}
-    for what, logits in ((name, other_logits), ("measures of both", joined), ("mean of both logits", mean)):
+    variants = {name: other_logits, "measures of both": joined, "mean of both logits": mean}
+    if not all(changed):
+        variants[f"{name}, other elements expect what the engine needs"] = apart
+    for what, logits in variants.items():
         print_scores(what, other, logits, before)
         named[what] = (other, logits)
     print_ranks(named)
@@ -149,9 +169,8 @@ def model_predictions(data: Path, model: str) -> None:
         for sentence in lacking:
             print(sentence)
         longer = {name: continue_with(each, spectra[name]) for name, each in predicted.items()}
-        for found, kind in ((alone, predicted), (continued, longer)):
-            made = computed_references(candidates, kind, default_folder())
-            found[element] = {each.id: each for each in made}
+        alone[element] = references_by_id(candidates, predicted)
+        continued[element] = references_by_id(candidates, longer)
     for name, found in ((model, alone), (f"{model}, continued by the engine", continued)):
         _compare(engine, [with_spectra(case, found.get(case.element, {})) for case in engine], name)
 
@@ -172,11 +191,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
     parser.add_argument("--quick", type=Path, help="folder of kept spectra of quick FEFF")
+    parser.add_argument("--elements", default=",".join(STANDARDS), help="that quick FEFF is taken for, as Cu,V")
     parser.add_argument("--workers", type=int, default=1, help="sites that are computed at a time")
     parser.add_argument("--model", help="file or name of a trained model")
     given = parser.parse_args()
     if given.quick:
-        quick_levels(given.data, given.quick, given.workers)
+        quick_levels(given.data, given.quick, given.elements.split(","), given.workers)
     if given.model:
         model_predictions(given.data, given.model)
 
