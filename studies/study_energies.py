@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from study_matching import STANDARDS, WIDTHS_EV, Observed, expect, structure_of
+from matching_standards import STANDARDS, structure_of
+from study_matching import WIDTHS_EV, Observed, expect
 
 from xanesflow.dataset.read_dataset import load
 from xanesflow.matching.candidates import find_candidates

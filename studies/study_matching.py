@@ -5,8 +5,7 @@
     python studies/study_matching.py DATA --theory NAME        # for another level of theory
     python studies/study_matching.py DATA --theory measured    # with measured spectra of other sources as candidates
 
-DATA holds measured spectra of known compounds, `<element>/*.xdi`, as the XAS Data Library has them. Candidates are all
-examples that hold the element and the minerals that the standards need. Every compound is ranked with expectations and
+DATA and the candidates are those of `matching_standards`. Every compound is ranked with expectations and
 weights that were learned from the others. The form of the correction (`CORRECTION`) was chosen on all of them.
 """
 
@@ -14,16 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from matching_standards import Case, read_cases, read_measured_cases
 from scipy.special import softmax
 
-from xanesflow.matching.candidates import Candidate, find_candidates
 from xanesflow.matching.choice_model import (
     CALIBRATIONS,
     HIGHEST,
@@ -34,13 +32,11 @@ from xanesflow.matching.choice_model import (
     fit_weights,
     measures,
 )
-from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
-from xanesflow.matching.likeness import Bounds, Curve, Likeness, SpectrumCorrection, Target, fit_candidate, target_of
+from xanesflow.matching.compute_candidates import default_theory
+from xanesflow.matching.likeness import Bounds, Likeness, SpectrumCorrection, fit_candidate
 from xanesflow.matching.rank_candidates import expected_of
 from xanesflow.matching.ranking import Reference
-from xanesflow.matching.references import MEASURED, computed_references, material_spectra
-from xanesflow.matching.spectrum_store import SpectrumStore, default_folder
-from xanesflow.measured import read_measured
+from xanesflow.matching.references import MEASURED
 from xanesflow.spectra.compute_sites import cores
 
 CORRECTION = SpectrumCorrection(stretch=1.05, width_at_edge=0.3, width_far=1.3, rise_ev=10.0)
@@ -53,114 +49,6 @@ MEASURED_SHIFT, MEASURED_WIDTHS_EV = Expected(0.0, 1.5, 0.5), (0.0, 2.0)
 
 LEAST_SD_EV = 0.7
 """Of an expected shift: beamlines differ by as much."""
-
-MOST_REPEATS = 3
-"""Spectra of one compound that count, so that repeats of a scan do not rule the result."""
-
-STANDARDS = {
-    "V": {"V2O3": "v2o3-corundum", "V2O5": "v2o5-shcherbinaite", "VO2": "vo2-monoclinic", "VO": "vo-rocksalt",
-          "V_foil": "v-bcc"},
-    "Cr": {"cr2o3": "cr2o3-corundum", "cr2s3": "amcsd-0009200", "cro2": "cro2-rutile", "k2cr2o7": "amcsd-0010323",
-           "k2cro4": "k2cro4-tarapacaite", "na2cro4": "amcsd-0016962"},
-    "Mn": {"Mn2O3": "mn2o3-bixbyite", "Mn3O4": "mn3o4-hausmannite", "MnO2": "mno2-rutile", "MnO": "mno-rocksalt"},
-    "Fe": {"Fe2O3": "fe2o3-hematite", "Fe3C": "amcsd-0019112", "Fe3O4": "fe3o4-magnetite", "FeO": "feo-rocksalt",
-           "FeS2": "amcsd-0012728", "Fe_": "fe-bcc", "Hansel2001_Fe_foil": "fe-bcc",
-           "Hansel2001_goethite": "amcsd-0010471", "Hansel2001_magnetite": "fe3o4-magnetite",
-           "Hansel2001_siderite": "feco3-calcite"},
-    "Co": {"co_metal": "co-hcp"},
-    "Ni": {"NiS": "amcsd-0005097", "Ni_metal": "ni-fcc"},
-    "Cu": {"CuO": "cuo-tenorite", "CuS": "amcsd-0010979", "Cu_azurite": "amcsd-0008598", "Cu_Foil": "cu-fcc",
-           "cu_metal": "cu-fcc"},
-}  # fmt: skip
-"""Beginning of a file's name and the id of its structure, by element; the longest beginning counts."""
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A measured standard and its candidates.
-
-    Attributes:
-        name: of the file.
-        compound: id of the right candidate.
-        element: symbol of the absorber.
-        target: the part of the spectrum that is compared.
-        references: the candidates.
-        right: row of the right one.
-    """
-
-    name: str
-    compound: str
-    element: str
-    target: Target
-    references: Sequence[Reference]
-    right: int
-
-
-def structure_of(element: str, name: str) -> str | None:
-    """Id of the structure of a file; None if it is no standard of the list."""
-    fits = [each for each in STANDARDS.get(element, {}) if name.startswith(each)]
-    return STANDARDS[element][max(fits, key=len)] if fits else None
-
-
-def read_cases(data: Path, theory: str, cache: Path | None) -> list[Case]:
-    """The standards with their candidates, whose missing spectra are computed."""
-    cases: list[Case] = []
-    for element, structures in STANDARDS.items():
-        ids = sorted({each for each in structures.values() if each.startswith("amcsd")})
-        candidates, _ = find_candidates(["examples", *ids], element)
-        references = references_of(candidates, theory, cache)
-        seen: Counter[str] = Counter()
-        for path in sorted((data / element).glob("*.xdi")):
-            compound = structure_of(element, path.stem)
-            rows = [number for number, each in enumerate(references) if each.id == compound]
-            if compound is None or not rows or seen[compound] >= MOST_REPEATS:
-                continue
-            seen[compound] += 1
-            spectrum = read_measured(path)[0]
-            cases.append(Case(path.stem, compound, element, target_of(spectrum), references, rows[0]))
-    return cases
-
-
-def read_measured_cases(data: Path) -> list[Case]:
-    """The standards with measured spectra of the element as candidates, one of each compound.
-
-    Repeats have one name up to a number at its end. Of the right compound, a spectrum with another name is a candidate;
-    compounds of which there is none are left out.
-    """
-    cases: list[Case] = []
-    for element in sorted(each.name for each in data.iterdir() if each.is_dir()):
-        files: dict[str, dict[str, Path]] = defaultdict(dict)
-        for path in sorted((data / element).glob("*.xdi")):
-            source = re.sub(r"_\d+$", "", path.stem)
-            files[structure_of(element, path.stem) or source].setdefault(source, path)
-        read = {path: read_measured(path)[0] for sources in files.values() for path in sources.values()}
-        for compound, sources in files.items():
-            for source, path in list(sources.items())[:MOST_REPEATS]:
-                others = {
-                    name: next((each for key, each in group.items() if key != source), None)
-                    for name, group in files.items()
-                }
-                if others[compound] is None:
-                    continue
-                chosen = [(name, read[each]) for name, each in others.items() if each is not None]
-                references = [
-                    Reference(name, "", name, Curve(each.energy_ev, each.flattened, each.half_step_ev))
-                    for name, each in chosen
-                ]
-                right = [name for name, _ in chosen].index(compound)
-                cases.append(Case(path.stem, compound, element, target_of(read[path]), references, right))
-    return cases
-
-
-def references_of(candidates: Sequence[Candidate], theory: str, cache: Path | None) -> list[Reference]:
-    """The candidates with their spectra."""
-    engine, store = make_engine(theory), SpectrumStore(theory, cache)
-    plan = plan_spectra(candidates, engine, store)
-    spectra = compute_missing(plan, engine, store, workers=cores())
-    found, failed = material_spectra(candidates, plan, spectra)
-    for sentence in failed:
-        print(sentence)
-    return computed_references(candidates, found, cache or default_folder())
 
 
 @dataclass(frozen=True)
@@ -294,39 +182,48 @@ def state_of(reference: Reference) -> float | None:
     return reference.surroundings.oxidation_state if reference.surroundings else None
 
 
+def rank_of(case: Case, chance: np.ndarray) -> int:
+    """Rank of the first candidate that has the formula of the right one."""
+    order = np.argsort(-chance, kind="stable")
+    return 1 + [case.references[i].formula for i in order].index(case.references[case.right].formula)
+
+
+def shares_of(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> tuple[float, float, float]:
+    """Shares of compounds whose right candidate is first, whose is among three, and whose oxidation state is right."""
+    by_compound: dict[tuple[str, str], list[tuple[bool, bool, bool]]] = defaultdict(list)
+    for case, chance in zip(cases, chances, strict=True):
+        rank = rank_of(case, chance)
+        states = state_of(case.references[int(np.argmax(chance))]), state_of(case.references[case.right])
+        same = None not in states and abs(states[0] - states[1]) < 0.34  # type: ignore[operator]
+        by_compound[case.element, case.compound].append((rank == 1, rank <= 3, same))
+    first, three, state = np.mean([np.mean(each, axis=0) for each in by_compound.values()], axis=0)
+    return float(first), float(three), float(state)
+
+
 def report(
     cases: Sequence[Case], chances: Sequence[np.ndarray], fits: Sequence[Sequence[Likeness]]
 ) -> dict[str, float]:
     """Print the ranking table and how well certainties are calibrated; returns the shares by compound."""
-    by_compound: dict[str, list[tuple[int, bool, bool, bool]]] = defaultdict(list)
-    pairs = []
     print("| standard | right candidate | rank | certainty | RMS | shift (eV) | first |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for case, chance, fit in zip(cases, chances, fits, strict=True):
-        order = np.argsort(-chance, kind="stable").tolist()
-        first, right = case.references[order[0]], case.references[case.right]
-        formulas = [case.references[i].formula for i in order]
-        rank = 1 + formulas.index(right.formula)
-        states = state_of(first), state_of(right)
-        same = None not in states and abs(states[0] - states[1]) < 0.34  # type: ignore[operator]
+        first, right = case.references[int(np.argmax(chance))], case.references[case.right]
         plain = sorted(range(len(fit)), key=lambda i: fit[i].rms)
-        by_compound[f"{case.element} {case.compound}"].append((rank, rank == 1, rank <= 3, same))
-        pairs += [(float(p), i == case.right, case.compound) for i, p in enumerate(chance)]
         print(
-            f"| {case.element} {case.name} | {right.id} | {rank} ({1 + plain.index(case.right)} by RMS) | "
-            f"{chance[case.right]:.2f} | {fit[case.right].rms:.3f} | {fit[case.right].shift_ev:+.2f} | "
-            f"{first.id} ({chance[order[0]]:.2f}) |"
+            f"| {case.element} {case.name} | {right.id} | {rank_of(case, chance)} ({1 + plain.index(case.right)} by "
+            f"RMS) | {chance[case.right]:.2f} | {fit[case.right].rms:.3f} | {fit[case.right].shift_ev:+.2f} | "
+            f"{first.id} ({chance.max():.2f}) |"
         )
-    shares = [np.mean([[each[1], each[2], each[3]] for each in each_one], axis=0) for each_one in by_compound.values()]
-    first_share, three, state = np.mean(shares, axis=0)
+    first_share, three, state = shares_of(cases, chances)
+    number = len({(case.element, case.compound) for case in cases})
     candidates = float(np.mean([len(case.references) for case in cases]))
     print(
-        f"\n{len(cases)} spectra of {len(by_compound)} compounds, {candidates:.0f} candidates on average: "
+        f"\n{len(cases)} spectra of {number} compounds, {candidates:.0f} candidates on average: "
         f"first {first_share:.2f}, among three {three:.2f}, oxidation state {state:.2f}"
     )
     print_calibration(cases, chances)
     known = {
-        "spectra": len(cases), "compounds": len(by_compound), "candidates": round(candidates, 1),
+        "spectra": len(cases), "compounds": number, "candidates": round(candidates, 1),
         "first": round(float(first_share), 3), "three": round(float(three), 3),
     }  # fmt: skip
     has_states = any(each.surroundings for case in cases for each in case.references)
@@ -381,12 +278,13 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
     parser.add_argument("--theory", default=default_theory())
     parser.add_argument("--cache", type=Path, default=None, help="folder of kept spectra; default: the user's")
+    parser.add_argument("--workers", type=int, default=cores(), help="sites that are computed at a time")
     parser.add_argument("--write", action="store_true", help="write the calibration into the package")
     given = parser.parse_args()
     if given.theory == MEASURED:
         cases = read_measured_cases(given.data)
     else:
-        cases = read_cases(given.data, given.theory, given.cache)
+        cases = read_cases(given.data, given.theory, given.cache, given.workers)
     chances, rows, fits = leave_one_out(cases, given.theory)
     known = report(cases, chances, fits)
     calibration = final_calibration(cases, given.theory, known, rows, fits)

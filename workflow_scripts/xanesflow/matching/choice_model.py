@@ -36,7 +36,7 @@ PIVOT, HIGHEST = 3.0, 3.5
 _WIDTH_SD_EV = 1.0
 
 _LEAST = 1e-3
-_RIDGE = 0.02
+RIDGE = 0.02
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,13 @@ def measures(likeness: Likeness, expected: Expected) -> list[float]:
     ]
 
 
-def fit_weights(cases: Sequence[tuple[Floats, int, float]]) -> Floats:
+def fit_weights(cases: Sequence[tuple[Floats, int, float]], *, ridge: float = RIDGE) -> Floats:
     """Fit the weights of the measures by maximum likelihood; none is negative.
 
     Args:
         cases: for each known spectrum the (n, m) measures of its candidates, the row of the right one, and how much
             the case counts.
+        ridge: penalty on the squares of all weights but the first.
 
     Returns:
         (m,)
@@ -129,7 +130,7 @@ def fit_weights(cases: Sequence[tuple[Floats, int, float]]) -> Floats:
         value = 0.0
         for rows, right, weight in cases:
             value -= weight * log_softmax(-rows @ weights)[right]
-        return float(value / total + _RIDGE * np.sum(weights[1:] ** 2) / 2)
+        return float(value / total + ridge * np.sum(weights[1:] ** 2) / 2)
 
     size = cases[0][0].shape[1]
     found = minimize(cost, np.full(size, 1.0), method="L-BFGS-B", bounds=[(0.0, None)] * size)
