@@ -96,8 +96,8 @@ def _train_all(net: RankAae, x: Tensor, known: Tensor, plan: RankAaePlan, genera
 def _train_decoder(net: RankAae, x: Tensor, plan: RankAaePlan, generator: torch.Generator) -> None:
     """Fit the decoder to the encoder, which is fixed now: the other losses had pulled it elsewhere.
 
-    Batch norm keeps the means and variances that it is used with: those of batches gave single spectra far from all
-    others. Rows are noisy and mixed as before, and their absolute error is what counts.
+    Batch norm keeps the means and variances that it is used with. Rows are noisy and mixed as before, and their
+    absolute error counts, which single spectra far from all others pull less.
     """
     net.eval()
     optimiser = torch.optim.AdamW(net.decoder.parameters(), lr=5 * plan.rate)
