@@ -5,7 +5,7 @@ import pytest
 import torch
 from interpretation_data import made_up_sites
 
-from xanesflow.interpretation.rank_aae import losses
+from xanesflow.interpretation.rank_aae import losses, train_axes
 from xanesflow.interpretation.rank_aae.judge_axes import axis_scores, best_seed, classes_by, thresholds_of
 from xanesflow.interpretation.rank_aae.networks import AXES, RankAae, turned_around
 from xanesflow.interpretation.rank_aae.train_axes import RankAaePlan, decode, encode, train_rank_aae
@@ -85,6 +85,25 @@ def test_axes_rank_what_they_are_told_to_and_the_same_seed_gives_the_same_networ
     drawn = drawn_axes(axes[test], spectra[test], lambda z: decode(net, z))
     assert drawn["decoded"].shape == drawn["real"].shape == (AXES, 5, 256)
     assert np.isfinite(drawn["real"]).all()
+
+
+def test_the_decoder_is_fitted_to_the_axes_as_it_is_used_and_the_encoder_stays():
+    """Batch norm's means and variances are those of the training before, whatever batch comes."""
+    data = made_up_sites(120)
+    x = torch.from_numpy(resample(see(data.spectra, "whole")).astype(np.float32))
+    torch.manual_seed(0)
+    net = RankAae()
+    net.decoder(net.encoder(x))  # the means and variances of one batch
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    axes = encode(net, x.numpy())
+    errors = [np.abs(decode(net, axes) - x.numpy()).mean()]
+    plan = RankAaePlan(decoder_epochs=40, batch=120)
+    train_axes._train_decoder(net, x, plan, torch.Generator().manual_seed(0))
+    errors.append(np.abs(decode(net, axes) - x.numpy()).mean())
+    same = {name for name, value in net.state_dict().items() if torch.equal(value, before[name])}
+    assert {name for name in before if "running" in name or "encoder" in name} <= same
+    assert {name for name in before if name.startswith("decoder") and name.endswith("weight")}.isdisjoint(same)
+    assert errors[1] < 0.5 * errors[0] and not net.decoder.training
 
 
 def test_thresholds_and_the_best_seed():

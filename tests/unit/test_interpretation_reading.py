@@ -13,7 +13,7 @@ from scipy.stats import norm
 from sklearn.gaussian_process.kernels import Matern
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.interpretation import kernel, readers, training_data
+from xanesflow.interpretation import fit_reader, kernel, readers, training_data
 from xanesflow.interpretation.bars import Bars
 from xanesflow.interpretation.computed_file import read_computed
 from xanesflow.interpretation.domain import LEVEL, foreign_spectra
@@ -284,3 +284,22 @@ def test_a_blend_is_the_mean_of_its_parts_and_comes_back_from_its_arrays(data, m
     assert (spread >= np.std(parts, axis=0) - 1e-9).all()
     again = readers.reader_from_arrays("blend", blend.arrays(), targets)
     assert np.array_equal(again.predict(inputs[:9])[0], found)
+    # The network and the kernel may learn from the first rows alone, and there may be more trees.
+    some = readers.train_reader("blend", inputs, outputs, targets, 3, trees=7, smooth_rows=60)
+    few = KernelFit.fit(inputs[:60], outputs[:60], noise=readers.KERNEL_NOISE, seed=3)
+    assert np.array_equal(some.kernel.predict(inputs), few.predict(inputs)) and len(some.trees.roots) == 7
+    assert np.array_equal(some.trees.feature[: len(blend.trees.feature)], blend.trees.feature)
+
+
+def test_each_view_of_a_blend_gets_its_copies_and_trees(data, monkeypatch):
+    asked = {}
+
+    def instead(kind, inputs, outputs, targets, seed, *, trees, smooth_rows):
+        asked[len(asked)] = (len(inputs), trees, smooth_rows)
+        return Forest.fit(inputs, outputs, seed=seed, trees=2, min_leaf=3, max_features=0.3)
+
+    monkeypatch.setattr(fit_reader, "train_reader", instead)
+    n, targets = len(data.rows("train")), Targets.of(data.values)
+    for view in ("whole", "grid"):
+        fit_reader.fit_reader("blend", view, data, targets, 0)
+    assert asked == {0: (n, 200, 6 * n), 1: (11 * n, None, 6 * n)}

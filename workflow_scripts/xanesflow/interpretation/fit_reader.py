@@ -17,8 +17,14 @@ from xanesflow.interpretation.views import MEASURED, UNKNOWN_CALIBRATION, Distor
 
 Floats = npt.NDArray[np.float64]
 
-COPIES = {"trees": 4, "network": 6, "blend": 5}
+COPIES = {"trees": 4, "network": 6, "blend": 10}
 """Distorted copies of each training spectrum, besides itself."""
+
+SMOOTH_COPIES = 5
+"""As many of them do for the network and the kernel of a blend, which read the coordination number worse with more."""
+
+EXACT_TREES = 200
+"""Trees of a blend that takes energies as simulated: without copies they are small."""
 
 CALIBRATION_COPIES = 4
 """Distorted copies of each validation spectrum, besides itself."""
@@ -73,7 +79,15 @@ def fit_reader(kind: str, view: View, data: TrainingData, targets: Targets, seed
     rng = np.random.default_rng([seed, 26])
     train, val = data.rows("train"), data.rows("val")
     inputs, rows = _with_copies(data.spectra[train], view, COPIES[kind], rng)
-    reader = train_reader(kind, inputs, targets.encode(data.values[train])[rows], targets, seed)
+    reader = train_reader(
+        kind,
+        inputs,
+        targets.encode(data.values[train])[rows],
+        targets,
+        seed,
+        trees=EXACT_TREES if kind == "blend" and DISTORTIONS[view] is None else None,
+        smooth_rows=(1 + SMOOTH_COPIES) * len(train),
+    )
     inputs, rows = _with_copies(data.spectra[val], view, CALIBRATION_COPIES, rng)
     wanted = targets.encode(data.values[val])[rows]
     bars = Bars.fit(*reader.predict(inputs), wanted, targets, sites=len(val))

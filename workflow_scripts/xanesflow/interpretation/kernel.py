@@ -13,7 +13,7 @@ from xanesflow.models.kernel_ridge import kernel_between
 
 Floats = npt.NDArray[np.float64]
 
-LANDMARKS = 2_500
+LANDMARKS = 5_000
 """Most rows that the kernel is spanned by."""
 
 _ROWS, _SAMPLE, _JITTER = 2_000, 400, 1e-6

@@ -95,15 +95,35 @@ class BlendReader:
         return {f"{name}.{key}": value for name, part in vars(self).items() for key, value in part.arrays().items()}
 
 
-def train_reader(kind: str, inputs: Floats, outputs: Floats, targets: Targets, seed: int) -> SpectrumReader:
-    """Fit a reader of a kind of `interpretation.models` to (n, d) inputs and (n, k + classes) outputs."""
+def train_reader(
+    kind: str,
+    inputs: Floats,
+    outputs: Floats,
+    targets: Targets,
+    seed: int,
+    *,
+    trees: int | None = None,
+    smooth_rows: int | None = None,
+) -> SpectrumReader:
+    """Fit a reader.
+
+    Args:
+        kind: of `interpretation.models`.
+        inputs: (n, d).
+        outputs: (n, k + classes); NaN where one is not known.
+        targets: what the outputs are.
+        seed: of its random numbers.
+        trees: how many, if not as many as in `TREES`.
+        smooth_rows: the network and the kernel of a blend learn from as many rows, from the first on; None: from all.
+    """
     if kind == "network":
         return NetworkReader.fit(inputs, outputs, targets, seed)
-    trees = Forest.fit(inputs, outputs, seed=seed, **TREES)
+    forest = Forest.fit(inputs, outputs, seed=seed, **TREES | ({"trees": trees} if trees else {}))
     if kind == "trees":
-        return trees
-    network = NetworkReader.fit(inputs, outputs, targets, seed)
-    return BlendReader(trees, network, KernelFit.fit(inputs, outputs, noise=KERNEL_NOISE, seed=seed))
+        return forest
+    some, wanted = inputs[:smooth_rows], outputs[:smooth_rows]
+    network = NetworkReader.fit(some, wanted, targets, seed)
+    return BlendReader(forest, network, KernelFit.fit(some, wanted, noise=KERNEL_NOISE, seed=seed))
 
 
 def reader_from_arrays(kind: str, arrays: Arrays, targets: Targets) -> SpectrumReader:

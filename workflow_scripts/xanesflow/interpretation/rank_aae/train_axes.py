@@ -78,8 +78,8 @@ def _train_all(net: RankAae, x: Tensor, known: Tensor, plan: RankAaePlan, genera
     for epoch in range(plan.epochs):
         reversal = _REVERSAL * min(1.0, epoch / max(1.0, _REVERSAL_RISES * plan.epochs))
         for rows in _batches(len(x), plan.batch, generator):
-            clean, wanted = _mixed(x[rows], known[rows], generator)
-            noisy = clean + _SPECTRUM_NOISE * torch.randn(clean.shape, generator=generator)
+            clean, wanted = _mixed(generator, x[rows], known[rows])
+            noisy = _noisy(clean, generator)
             n = len(rows)
             _step(net, optimisers["adversarial"], losses.adversarial_loss(net, noisy, reversal, generator))
             _step(net, optimisers["rank"], losses.rank_loss(net.encoder(noisy), wanted, generator))
@@ -91,27 +91,33 @@ def _train_all(net: RankAae, x: Tensor, known: Tensor, plan: RankAaePlan, genera
 
 
 def _train_decoder(net: RankAae, x: Tensor, plan: RankAaePlan, generator: torch.Generator) -> None:
-    """Fit the decoder to the axes that the encoder ended with: its own losses had pulled it elsewhere."""
+    """Fit the decoder to the encoder, which is fixed now: the other losses had pulled it elsewhere.
+
+    Batch norm keeps the means and variances that it is used with. Rows are noisy and mixed as before, and their
+    absolute error counts, which single spectra far from all others pull less.
+    """
     net.eval()
-    with torch.no_grad():
-        axes = net.encoder(x)
     optimiser = torch.optim.AdamW(net.decoder.parameters(), lr=5 * plan.rate)
     schedule = _falling(optimiser, max(1, plan.decoder_epochs))
-    net.decoder.train()
-    for each in net.decoder:
-        if isinstance(each, nn.Dropout):
-            each.eval()
     for _ in range(plan.decoder_epochs):
         for rows in _batches(len(x), plan.batch // 4, generator):
-            _step(net, optimiser, torch.mean((net.decoder(axes[rows]) - x[rows]) ** 2))
+            (clean,) = _mixed(generator, x[rows])
+            with torch.no_grad():
+                axes = net.encoder(_noisy(clean, generator))
+            _step(net, optimiser, torch.mean(torch.abs(net.decoder(axes) - clean)))
         schedule.step()
 
 
-def _mixed(spectra: Tensor, known: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _mixed(generator: torch.Generator, *columns: Tensor) -> list[Tensor]:
     """Rows with up to a share of another row each: spectra of several sites average, and their descriptors do too."""
-    other = torch.randperm(len(spectra), generator=generator)
-    share = _MOST_MIXED * torch.rand((len(spectra), 1), generator=generator)
-    return torch.lerp(spectra, spectra[other], share), torch.lerp(known, known[other], share)
+    rows = len(columns[0])
+    other = torch.randperm(rows, generator=generator)
+    share = _MOST_MIXED * torch.rand((rows, 1), generator=generator)
+    return [torch.lerp(each, each[other], share) for each in columns]
+
+
+def _noisy(spectra: Tensor, generator: torch.Generator) -> Tensor:
+    return spectra + _SPECTRUM_NOISE * torch.randn(spectra.shape, generator=generator)
 
 
 def _step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
