@@ -6,6 +6,7 @@ element and the minerals that the standards need.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xanesflow.matching.candidates import Candidate, find_candidates
-from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
+from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
 from xanesflow.matching.likeness import Curve, Target, target_of
 from xanesflow.matching.material_spectrum import NormalisedSpectrum
 from xanesflow.matching.ranking import Reference
@@ -62,6 +63,16 @@ class Case:
     target: Target
     references: Sequence[Reference]
     right: int
+
+
+def parser_of(about: str | None) -> argparse.ArgumentParser:
+    """The command line of a study: where the standards are, and how their candidates get their spectra."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
+    parser.add_argument("--theory", default=default_theory())
+    parser.add_argument("--cache", type=Path, default=None, help="folder of kept spectra; default: the user's")
+    parser.add_argument("--workers", type=int, default=cores(), help="sites that are computed at a time")
+    return parser
 
 
 def structure_of(element: str, name: str) -> str | None:

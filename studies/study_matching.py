@@ -11,15 +11,13 @@ weights that were learned from the others. The form of the correction (`CORRECTI
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-from matching_standards import Case, read_cases, read_measured_cases
+from matching_standards import Case, parser_of, read_cases, read_measured_cases
 from scipy.special import softmax
 
 from xanesflow.matching.choice_model import (
@@ -32,12 +30,10 @@ from xanesflow.matching.choice_model import (
     fit_weights,
     measures,
 )
-from xanesflow.matching.compute_candidates import default_theory
 from xanesflow.matching.likeness import Bounds, Likeness, SpectrumCorrection, fit_candidate
 from xanesflow.matching.rank_candidates import expected_of
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import MEASURED
-from xanesflow.spectra.compute_sites import cores
 
 CORRECTION = SpectrumCorrection(stretch=1.05, width_at_edge=0.3, width_far=1.3, rise_ev=10.0)
 WIDTHS_EV = (0.5, 4.5)
@@ -158,23 +154,36 @@ def observe(cases: Sequence[Case]) -> list[Observed]:
     return found
 
 
-def leave_one_out(
-    cases: Sequence[Case], theory: str
-) -> tuple[list[np.ndarray], list[np.ndarray], list[list[Likeness]]]:
-    """Probabilities and measures of each case, learned from the other compounds only."""
+def weights_of(cases: Sequence[Case]) -> np.ndarray:
+    """(k,) how much each case counts, so that every compound counts once."""
+    number = Counter((case.element, case.compound) for case in cases)
+    return np.array([1 / number[case.element, case.compound] for case in cases])
+
+
+def measure_cases(cases: Sequence[Case], theory: str) -> tuple[list[np.ndarray], list[list[Likeness]]]:
+    """(n, m) measures and the likenesses of each case's candidates, expected as the other compounds say."""
     observed = observe(cases)
-    fits, rows = [], []
+    rows, fits = [], []
     for case in cases:
         others = [each for each in observed if (each.compound, each.element) != (case.compound, case.element)]
         calibration = calibration_with(others, theory)
         fits.append(fit_all(case, calibration))
         rows.append(rows_of(case, fits[-1], calibration))
-    weights = [1 / sum(c.compound == case.compound for c in cases) for case in cases]
-    chances = []
+    return rows, fits
+
+
+def logits_of(
+    cases: Sequence[Case],
+    rows: Sequence[np.ndarray],
+    fit: Callable[[Sequence[tuple[np.ndarray, int, float]]], np.ndarray] = fit_weights,
+) -> list[np.ndarray]:
+    """(n,) logits of each case from (n, m) measures, with weights that were fitted to the other compounds."""
+    weights = weights_of(cases)
+    found = []
     for case, row in zip(cases, rows, strict=True):
         known = [(r, c.right, w) for r, c, w in zip(rows, cases, weights, strict=True) if c.compound != case.compound]
-        chances.append(softmax(-row @ fit_weights(known)))
-    return chances, rows, fits
+        found.append(-row @ fit(known))
+    return found
 
 
 def state_of(reference: Reference) -> float | None:
@@ -230,16 +239,23 @@ def report(
     return known | ({"oxidation": round(float(state), 3)} if has_states else {})
 
 
+def rows_of_all(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the candidates of all cases: (n,) stated certainty, whether it is the right one, and how much it counts."""
+    right = [np.arange(len(chance)) == case.right for case, chance in zip(cases, chances, strict=True)]
+    weights = np.repeat(weights_of(cases), [len(chance) for chance in chances])
+    return np.concatenate(chances), np.concatenate(right), weights
+
+
+def first_rows(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Stated certainty of the first candidates, and the share of them that is right."""
+    top = [(chance.max(), float(chance.argmax() == case.right)) for case, chance in zip(cases, chances, strict=True)]
+    stated, right = np.average(np.array(top), axis=0, weights=weights_of(cases))
+    return float(stated), float(right)
+
+
 def print_calibration(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> None:
     """Stated certainty of rows against the share that was right; every compound counts once."""
-    stated, right, weight = [], [], []
-    for case, chance in zip(cases, chances, strict=True):
-        of_compound = sum(each.compound == case.compound for each in cases)
-        for number, value in enumerate(chance):
-            stated.append(value)
-            right.append(number == case.right)
-            weight.append(1 / of_compound)
-    values, hits, weights = np.array(stated), np.array(right), np.array(weight)
+    values, hits, weights = rows_of_all(cases, chances)
     print("\n| certainty of a row | rows (weighted) | stated | right |\n| --- | --- | --- | --- |")
     for low, high in ((0, 0.05), (0.05, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.01)):
         inside = (values >= low) & (values < high)
@@ -249,19 +265,15 @@ def print_calibration(cases: Sequence[Case], chances: Sequence[np.ndarray]) -> N
                 f"| {low:.2f} to {min(high, 1):.2f} | {w.sum():.1f} | {np.average(values[inside], weights=w):.2f} | "
                 f"{np.average(hits[inside], weights=w):.2f} |"
             )
-    top = [
-        (float(chance.max()), int(chance.argmax()) == case.right) for case, chance in zip(cases, chances, strict=True)
-    ]
-    once = np.array([1 / sum(each.compound == case.compound for each in cases) for case in cases])
-    stated_top, right_top = np.average(np.array(top, dtype=float), axis=0, weights=once)
-    print(f"\nthe first row: stated {stated_top:.2f}, right {right_top:.2f}")
+    stated, right = first_rows(cases, chances)
+    print(f"\nthe first row: stated {stated:.2f}, right {right:.2f}")
 
 
 def final_calibration(cases: Sequence[Case], theory: str, known: dict[str, float], rows: Sequence[np.ndarray],
                       fits: Sequence[Sequence[Likeness]]) -> MatchCalibration:  # fmt: skip
     """What is learned from all standards together."""
-    weights = [1 / sum(c.compound == case.compound for c in cases) for case in cases]
-    found = fit_weights([(row, case.right, w) for row, case, w in zip(rows, cases, weights, strict=True)])
+    known_rows = zip(rows, cases, weights_of(cases), strict=True)
+    found = fit_weights([(row, case.right, weight) for row, case, weight in known_rows])
     rms = [fit[case.right].rms for fit, case in zip(fits, cases, strict=True)]
     learned = calibration_with(observe(cases), theory)
     return replace(
@@ -274,18 +286,15 @@ def final_calibration(cases: Sequence[Case], theory: str, known: dict[str, float
 
 def main() -> None:
     """Print the tables, and write the calibration if asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
-    parser.add_argument("--theory", default=default_theory())
-    parser.add_argument("--cache", type=Path, default=None, help="folder of kept spectra; default: the user's")
-    parser.add_argument("--workers", type=int, default=cores(), help="sites that are computed at a time")
+    parser = parser_of(__doc__)
     parser.add_argument("--write", action="store_true", help="write the calibration into the package")
     given = parser.parse_args()
     if given.theory == MEASURED:
         cases = read_measured_cases(given.data)
     else:
         cases = read_cases(given.data, given.theory, given.cache, given.workers)
-    chances, rows, fits = leave_one_out(cases, given.theory)
+    rows, fits = measure_cases(cases, given.theory)
+    chances = [softmax(each) for each in logits_of(cases, rows)]
     known = report(cases, chances, fits)
     calibration = final_calibration(cases, given.theory, known, rows, fits)
     print(json.dumps({"weights": dict(calibration.weights)}))

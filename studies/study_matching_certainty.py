@@ -11,23 +11,19 @@ interval.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-from matching_standards import Case, read_cases
+from matching_standards import Case, parser_of, read_cases
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import beta
-from study_matching import leave_one_out
-from study_matching_levels import Logits, log_losses, logits_of, print_scores, weights_of
+from study_matching import first_rows, logits_of, measure_cases, rows_of_all, weights_of
+from study_matching_levels import Logits, log_losses, print_scores
 
 from xanesflow.matching.choice_model import MEASURES, fit_weights
-from xanesflow.matching.compute_candidates import default_theory
-from xanesflow.spectra.compute_sites import cores
 
 EDGES = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0)
 LEAST_ROWS = 6.0
@@ -103,9 +99,7 @@ def interval(right: float, number: float) -> tuple[float, float]:
 def print_bins(name: str, cases: Sequence[Case], logits: Logits) -> None:
     """Print stated certainty against the share that was right, and the expected calibration error."""
     chances = [softmax(each) for each in logits]
-    certainty = np.concatenate(chances)
-    right = np.concatenate([np.arange(len(each)) == case.right for case, each in zip(cases, chances, strict=True)])
-    weights = np.repeat(weights_of(cases), [len(each) for each in chances])
+    certainty, right, weights = rows_of_all(cases, chances)
     print(f"\n{name}\n\n| certainty | rows (weighted) | stated | right (95 %) |\n| --- | --- | --- | --- |")
     gaps = []
     for inside in bins_of(certainty, weights):
@@ -119,9 +113,8 @@ def print_bins(name: str, cases: Sequence[Case], logits: Logits) -> None:
         )
     sizes, away, stated_of = np.array(gaps).T
     seen = stated_of >= SEEN_FROM
-    top = np.array([(each.max(), each.argmax() == case.right) for case, each in zip(cases, chances, strict=True)])
-    stated, share = np.average(top.astype(float), axis=0, weights=weights_of(cases))
-    low, high = interval(float(share), float(weights_of(cases).sum()))
+    stated, share = first_rows(cases, chances)
+    low, high = interval(share, float(weights_of(cases).sum()))
     print(
         f"\nexpected calibration error {np.average(away, weights=sizes):.3f}, of bins above {SEEN_FROM:g} "
         f"{np.average(away[seen], weights=sizes[seen]):.3f}, largest {away.max():.2f}; first rows: stated "
@@ -131,14 +124,9 @@ def print_bins(name: str, cases: Sequence[Case], logits: Logits) -> None:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
-    parser.add_argument("--theory", default=default_theory())
-    parser.add_argument("--cache", type=Path, default=None, help="folder of kept spectra; default: the user's")
-    parser.add_argument("--workers", type=int, default=cores(), help="sites that are computed at a time")
-    given = parser.parse_args()
+    given = parser_of(__doc__).parse_args()
     cases = read_cases(given.data, given.theory, given.cache, given.workers)
-    rows = leave_one_out(cases, given.theory)[1]
+    rows, _ = measure_cases(cases, given.theory)
     scaled, factors = with_temperature(cases, rows)
     fits: dict[str, Callable[[Sequence[Known]], np.ndarray]] = {
         f"ridge {ridge:g}": partial(ridge_weights, ridge=ridge) for ridge in RIDGES

@@ -11,19 +11,17 @@ and weights are learned without the compound that is judged, and every variant t
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from matching_standards import STANDARDS, Case, candidates_of, read_cases, spectra_of
 from scipy.special import log_softmax, softmax
-from study_matching import leave_one_out, shares_of
+from study_matching import logits_of, measure_cases, shares_of, weights_of
 
 from xanesflow.core.sites import Subset
 from xanesflow.matching.candidates import Candidate
-from xanesflow.matching.choice_model import fit_weights
 from xanesflow.matching.compute_candidates import default_theory
 from xanesflow.matching.material_spectrum import NormalisedSpectrum
 from xanesflow.matching.ranking import Reference
@@ -35,26 +33,6 @@ QUICK = "FEFFQ"
 
 Logits = list[np.ndarray]
 """(n,) of the candidates of each case; the softmax of them are the probabilities."""
-
-
-def weights_of(cases: Sequence[Case]) -> np.ndarray:
-    """(k,) how much each case counts, so that every compound counts once."""
-    number = Counter((case.element, case.compound) for case in cases)
-    return np.array([1 / number[case.element, case.compound] for case in cases])
-
-
-def logits_of(
-    cases: Sequence[Case],
-    rows: Sequence[np.ndarray],
-    fit: Callable[[Sequence[tuple[np.ndarray, int, float]]], np.ndarray] = fit_weights,
-) -> Logits:
-    """Logits of each case from (n, m) measures, with weights that were fitted to the other compounds."""
-    weights = weights_of(cases)
-    found = []
-    for case, row in zip(cases, rows, strict=True):
-        known = [(r, c.right, w) for r, c, w in zip(rows, cases, weights, strict=True) if c.compound != case.compound]
-        found.append(-row @ fit(known))
-    return found
 
 
 def log_losses(cases: Sequence[Case], logits: Logits) -> np.ndarray:
@@ -110,9 +88,9 @@ def print_ranks(named: dict[str, tuple[Sequence[Case], Logits]]) -> None:
 def quick_levels(data: Path, store: Path, elements: Sequence[str], workers: int) -> None:
     """Quick FEFF alone and with the embedded engine, for some elements; the others keep the engine."""
     engine = read_cases(data, default_theory(), None)
+    candidates = {element: candidates_of(element) for element in elements}
     references = {
-        element: references_by_id(candidates_of(element), spectra_of(candidates_of(element), QUICK, store, workers))
-        for element in elements
+        element: references_by_id(some, spectra_of(some, QUICK, store, workers)) for element, some in candidates.items()
     }
     for element, found in references.items():
         case = next(each for each in engine if each.element == element)
@@ -136,8 +114,8 @@ def _compare(engine: list[Case], other: list[Case], name: str) -> None:
     Where some elements keep the engine, their expected shifts may also be those of the engine's spectra alone, as the
     energies of two levels differ.
     """
-    engine_rows = leave_one_out(engine, default_theory())[1]
-    other_rows = leave_one_out(other, name)[1]
+    engine_rows = measure_cases(engine, default_theory())[0]
+    other_rows = measure_cases(other, name)[0]
     engine_logits, other_logits = logits_of(engine, engine_rows), logits_of(other, other_rows)
     joined = logits_of(engine, [np.hstack(pair) for pair in zip(engine_rows, other_rows, strict=True)])
     mean = [(a + b) / 2 for a, b in zip(engine_logits, other_logits, strict=True)]
