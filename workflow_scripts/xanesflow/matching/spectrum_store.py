@@ -7,7 +7,6 @@ processes may use one folder at once, and one that is killed loses only the site
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.files import atomic_path, user_cache
+from xanesflow.core.files import atomic_path, sha256_text, user_cache
 from xanesflow.core.npz import open_npz
 
 Floats = NDArray[np.float64]
@@ -76,7 +75,7 @@ def structure_hash(structure: str) -> str:
     for site in given["sites"]:
         places = np.round(np.mod(np.array(site["abc"], dtype=np.float64), 1.0), _DECIMALS) % 1.0 + 0.0
         atoms.append([site["species"][0]["element"], *places.tolist()])
-    return hashlib.sha256(json.dumps([cell.tolist(), atoms]).encode()).hexdigest()
+    return sha256_text(json.dumps([cell.tolist(), atoms]))
 
 
 def spectrum_key(structure: str, site_index: int, settings: Mapping[str, Any]) -> str:
@@ -90,7 +89,7 @@ def spectrum_key(structure: str, site_index: int, settings: Mapping[str, Any]) -
     """
     known = {name: value for name, value in settings.items() if name != "programs"}
     text = json.dumps([structure, site_index, known], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return sha256_text(text)[:32]
 
 
 class SpectrumStore:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xanesflow.core.files import atomic_path
+from xanesflow.core.files import atomic_path, sha256_text
 from xanesflow.core.npz import open_npz
 
 CachedFeatures = NDArray[np.float32] | str
@@ -61,4 +60,4 @@ class FeatureCache:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, keys: Sequence[str]) -> Path:
-        return self.folder / f"{hashlib.sha256(' '.join(keys).encode()).hexdigest()[:32]}.npz"
+        return self.folder / f"{sha256_text(' '.join(keys))[:32]}.npz"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from xanesflow import __version__
 from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import Site
 from xanesflow.core.text import quoted
 from xanesflow.features.featurize_structures import FeatureFailure
@@ -210,4 +210,4 @@ def _joined(blocks: Sequence[SiteFeatures]) -> SiteFeatures:
 def _key(featurizer: Any, material: Material, sites: Sequence[int]) -> str:
     """Hash of everything that the features of a material's sites depend on."""
     text = "|".join([featurizer.name, featurizer.weights_hash, __version__, material.structure, str(list(sites))])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_text(text)

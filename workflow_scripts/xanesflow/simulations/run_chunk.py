@@ -33,7 +33,7 @@ from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.lightshow_tree import poscar_path
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
-from xanesflow.core.files import check_room
+from xanesflow.core.files import check_room, sha256_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
@@ -177,7 +177,7 @@ def input_hash(structure: str, site_index: int, theory: str, settings: Mapping[s
         settings: from `Engine.settings`.
     """
     whole = {"form": _FORM, "structure": structure, "site": site_index, "theory": theory, "settings": settings}
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+    return sha256_text(json.dumps(whole, sort_keys=True))
 
 
 @dataclass
@@ -199,7 +199,7 @@ class _Job:
     @property
     def prefix(self) -> str:
         """Start of the names of this job's scratch folders; no other job on this machine uses it."""
-        return f"xanesflow-{hashlib.sha256(f'{self.owner} {self.label}'.encode()).hexdigest()[:12]}-"
+        return f"xanesflow-{sha256_text(f'{self.owner} {self.label}')[:12]}-"
 
     def clear(self) -> None:
         """Remove the scratch folders that a killed process of this job left behind."""

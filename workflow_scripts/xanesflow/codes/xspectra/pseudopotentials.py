@@ -10,7 +10,6 @@ Three tests decide, and one that fails any is refused:
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from xanesflow.codes.xspectra.atoms import atom_input, ions_input
 from xanesflow.codes.xspectra.scf import last_words
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import FailedRunError
+from xanesflow.core.files import sha256_text
 
 SAME_RY = 0.01
 """Largest difference of an eigenvalue, or of an ion's energy, to that of all electrons."""
@@ -74,7 +74,7 @@ def make_pseudopotential(element: str, folder: Path, *, hole: bool) -> Pseudopot
     energies = dict(_ENERGY.findall(printed))
     return Pseudopotential(
         name=name,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=sha256_text(text),
         core_ry=float(energies["Etot"]) - float(energies["Etotps"]),
         worst_level_ry=max(levels, key=abs),
         least_overlap=overlap,

@@ -8,7 +8,6 @@ one of a convergence study.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from xanesflow.codes.run_in_folder import read_json
 from xanesflow.codes.xspectra.lanczos import Chain, as_plain, from_plain
 from xanesflow.codes.xspectra.scf import ConvergedField
 from xanesflow.codes.xspectra.write_run import PREFIX, SCRATCH
-from xanesflow.core.files import write_text
+from xanesflow.core.files import sha256_text, write_text
 
 _FIGURES = "field.json"
 _NAME = 24  # characters of a hash that name a folder
@@ -102,4 +101,4 @@ class SavedSteps:
 
 
 def _hash(texts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:_NAME]
+    return sha256_text("\n".join(texts))[:_NAME]

@@ -7,7 +7,6 @@ no computation depends on it, and losing it loses no run.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -22,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
-from xanesflow.core.files import read_small, temporary_name, write_text
+from xanesflow.core.files import read_small, sha256_text, temporary_name, write_text
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import Site, chunk_name, site_id
 from xanesflow.core.text import one_line
@@ -136,7 +135,7 @@ def read_progress(path: Path) -> ChunkState | None:
 
 def hash_sites(sites: Iterable[Site]) -> str:
     """Hash of the sites of a chunk, in the order of their names; another hash means another site table."""
-    return hashlib.sha256("\n".join(sorted(site_id(*site) for site in sites)).encode()).hexdigest()
+    return sha256_text("\n".join(sorted(site_id(*site) for site in sites)))
 
 
 class ChunkProgress:

@@ -9,7 +9,6 @@ and a kill at any moment leaves either no request or a whole one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.files import read_small, write_text
+from xanesflow.core.files import read_small, sha256_text, write_text
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.sites import chunk_name
 
@@ -40,7 +39,7 @@ def request_path(folder: Path, chunk: int) -> Path:
 
 def name_run(record: Mapping[str, Any]) -> str:
     """The name of a run in a request: the SHA-256 of its run.json."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    return sha256_text(json.dumps(record, sort_keys=True))
 
 
 def write_request(folder: Path, chunk: int, *, again: Mapping[str, str], leave: Iterable[str]) -> None:
