@@ -26,7 +26,7 @@ class Started:
     Args:
         arguments: of the command, after `snakemake`.
         folder: current folder of the call.
-        environment: all of it.
+        environment: all of it; None: that of the test.
         seconds: after which it is ended by a signal.
         fork_scripts: whether the rules' scripts are forked as well (forked_scripts.py), or started by Python itself.
         session: whether it has a session of its own, or only a process group, which then has its scripts in it, too.
@@ -37,11 +37,12 @@ class Started:
     """
 
     def __init__(
-        self, arguments: list[str], *, folder: Path, environment: dict[str, str], seconds: int = 600,
+        self, arguments: list[str], *, folder: Path, environment: dict[str, str] | None = None, seconds: int = 600,
         fork_scripts: bool = True, session: bool = False,
     ) -> None:  # fmt: skip
         with NamedTemporaryFile() as printed:
             self.stdout = Path(printed.name).open()  # noqa: SIM115 - its reader closes it
+            environment = environment or dict(os.environ)
             asked = {"arguments": arguments, "folder": str(folder), "environment": environment, "seconds": seconds}
             python = stand_in() if fork_scripts else sys.executable
             self.pid = _ask({**asked, "python": python, "session": session, "printed": printed.name})

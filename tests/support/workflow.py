@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -60,7 +59,6 @@ def start(directory: Path, *arguments: str, fork_scripts: bool = True) -> forked
     return forked_snakemake.Started(
         command(directory, *arguments)[len(CALL) :],
         folder=directory,
-        environment=dict(os.environ),
         fork_scripts=fork_scripts,
     )
 
@@ -78,9 +76,7 @@ def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool 
             library reads the environment when it is imported.
     """
     words = command(directory, "--max-threads", "1", *arguments)[len(CALL) :]
-    code, printed = forked_snakemake.call(
-        words, folder=directory, environment=dict(os.environ), seconds=600, fork_scripts=fork_scripts
-    )
+    code, printed = forked_snakemake.call(words, folder=directory, seconds=600, fork_scripts=fork_scripts)
     assert (code == 0) == good, printed[-6000:]
     return printed
 

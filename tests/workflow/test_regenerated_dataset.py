@@ -4,7 +4,6 @@ The published POSCARs stand for Materials Project's answer, and the published ru
 for each cluster (tests/support/replay_published.py).
 """
 
-import os
 import shlex
 import shutil
 import sys
@@ -49,9 +48,7 @@ def published(tmp_path_factory):
 def call(directory, *arguments):
     words = [*SNAKEMAKE, *arguments, "--directory", str(directory), "--max-threads", "1", "--configfile",
              str(CAMPAIGN), str(directory / "here.yaml")]  # fmt: skip
-    code, printed = forked_snakemake.call(
-        words[len(CALL) :], folder=directory, environment=dict(os.environ), seconds=600
-    )
+    code, printed = forked_snakemake.call(words[len(CALL) :], folder=directory, seconds=600)
     assert code == 0, printed[-6000:]
     return printed
 
