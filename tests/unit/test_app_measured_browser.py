@@ -5,6 +5,7 @@ import pytest
 from app_in_browser import NARROW, WIDE, assert_good_contrast_and_labels, open_tab, require_chromium, says, serve, stop
 from iron_spectra import keep_spectra, measured
 from measured_files import ENERGY, mu, table, xdi
+from processes import until
 from test_app_measured import COPPER, campaign  # noqa: F401 - a fixture
 
 
@@ -62,7 +63,7 @@ def test_from_a_scan_to_a_match_a_mixture_and_a_site(page, tmp_path):
     assert traces(page, "spectrum")[:3] == ["as measured", "before the edge", "after the edge"]
 
     # A handle is moved by the pointer, a number by keyboard, and both are undone.
-    line = page.locator("#measured-spectrum .shapelayer path").last.bounding_box()
+    line = until(page.locator("#measured-spectrum .shapelayer path").last.bounding_box)  # none while it is redrawn
     x, y = line["x"] + line["width"] / 2, line["y"] + line["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()

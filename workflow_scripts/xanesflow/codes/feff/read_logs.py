@@ -84,7 +84,7 @@ OF_THE_MACHINE = frozenset({"no_memory", "not_loaded", "killed"})
 """Kinds of faults that say nothing about the site: another run may not meet them."""
 
 _COMPILED = [(k, reason, sign, re.compile(said, re.MULTILINE), ours) for k, reason, sign, said, ours in _FAULTS]
-_RUNTIME = re.compile(r"^At line (\d+) of file (\S+)[^\n]*\nFortran runtime error: ([^\n]*)", re.MULTILINE)
+_RUNTIME = re.compile(r"^At line (\d+) of file (\S++)[^\n]*+\nFortran runtime error: ([^\n]*)", re.MULTILINE)
 _STOP = re.compile(r"^ *STOP\b", re.MULTILINE)
 _CLOSE_SIGN = "TWO ATOMS VERY CLOSE TOGETHER"
 _CLOSE = re.compile(
