@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typer.testing import CliRunner
+from functools import cache
+
+import typer.testing
+from typer.testing import CliRunner, Result
 
 from xanesflow.cli import app
+
+# It makes all commands anew for each call, which takes longer than most of them.
+typer.testing._get_command = cache(typer.testing._get_command)
+
+
+def invoke(*words: object, columns: int = 160) -> Result:
+    """A call, however it ends."""
+    return CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [str(word) for word in words])
 
 
 def call(*words: object, columns: int = 160) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a call, which must not end in a traceback."""
-    done = CliRunner(env={"COLUMNS": str(columns)}).invoke(app, [str(word) for word in words])
+    done = invoke(*words, columns=columns)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert "Traceback" not in done.output
     return done.exit_code, done.stdout, done.stderr

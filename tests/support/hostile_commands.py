@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import resource
@@ -14,9 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from typer.testing import CliRunner
+from command_line import invoke
 
-from xanesflow.cli import app
 from xanesflow.core.errors import XanesflowError
 
 SECONDS = 8
@@ -55,6 +55,8 @@ def import_libraries() -> None:
     """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
     for name in LIBRARIES:
         import_module(name)
+    invoke()
+    gc.freeze()  # the collector would touch, and so copy, all that the processes share
 
 
 class End(NamedTuple):
@@ -99,7 +101,7 @@ def _call(task: Iterable[object] | Callable[[], object]) -> tuple[int, str]:
         except BaseException:
             return 1, traceback.format_exc()
         return 0, ""
-    done = CliRunner().invoke(app, list(map(str, task)))
+    done = invoke(*task, columns=300)
     output = done.stdout + done.stderr
     if done.exit_code and not done.stdout.strip() and not done.stderr.strip().endswith((".", "?", "╯")):
         output += "no sentence"

@@ -9,11 +9,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import invoke
 from feff_runs import layered, poscar
-from typer.testing import CliRunner
 from workflow import run, write_import_config
 
-from xanesflow.cli import app
 from xanesflow.features.compute_features import read_features
 from xanesflow.models.network.checkpoint import load_checkpoint
 
@@ -69,7 +68,7 @@ def test_the_model_learned_from_pairs_and_has_its_curve(campaign):
 def test_one_command_predicts_with_a_live_run_of_the_engine(campaign, tmp_path):
     (tmp_path / "POSCAR").write_text(poscar(layered()))
     arguments = ["predict", str(tmp_path / "POSCAR"), "--model", str(campaign / MODEL), "-o", str(tmp_path / "p.csv")]
-    done = CliRunner(env={"COLUMNS": "160"}).invoke(app, arguments)
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     assert "Cu_FEFF: FEFF8L was run at 2 sites" in done.output
     predicted = pd.read_csv(tmp_path / "p.csv", comment="#")

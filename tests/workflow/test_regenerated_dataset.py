@@ -13,15 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import replay_published
+from command_line import invoke
 from feff_runs import write_files
 from materials_project_server import KEY, document, serving
 from published_runs import files_of_materials, split_file
 from pymatgen.io.vasp import Poscar
 from shared_data import PROJECT, shared
-from typer.testing import CliRunner
 from workflow import CALL, SNAKEMAKE
-
-from xanesflow.cli import app
 
 MATERIALS = ("mp-1005792", "mp-1021507", "mp-1022728", "mp-1023125", "mp-1023127", "mp-1023130", "mp-10335")
 CAMPAIGN = PROJECT / "campaigns/3dtm_xanes_ml2024.yaml"
@@ -74,7 +72,7 @@ def test_a_share_of_the_published_dataset_comes_out_as_published(tmp_path, publi
     named = [line for path in (tmp_path / "splits").iterdir() for line in path.read_text().split()]
     arrays = shared("3dtm_xanes_ml2024/Cu_FEFF_val.npz")
     dataset, table = tmp_path / "results/dataset/3dtm_xanes_ml2024.h5", tmp_path / "sites.csv"
-    done = CliRunner().invoke(app, ["dataset", "diff", str(dataset), str(arrays), "-o", str(table)])
+    done = invoke("dataset", "diff", dataset, arrays, "-o", table)
     assert done.exit_code == 1, done.output  # most of the published sites are missing
     sites = pd.read_csv(table).set_index("site")
     here = sites[sites["where"] != "only old"]

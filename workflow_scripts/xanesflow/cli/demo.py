@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import yaml
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -27,6 +26,7 @@ from xanesflow.cli.terminal import STOPPED, say
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import WrongCallError
+from xanesflow.core.foreign_yaml import parse_yaml
 from xanesflow.core.sites import chunk_name
 from xanesflow.core.source_tree import example_files, workflow_file, workflow_folder
 from xanesflow.core.text import clock, plural
@@ -62,7 +62,7 @@ def run_demo(directory: Path, *, cores: int | None, console: Console, errors: Co
     begin = time.monotonic()
     root = workflow_folder()
     profile, campaign_file = workflow_file("profiles/demo/config.yaml"), workflow_file("campaigns/demo.yaml")
-    campaign = yaml.safe_load(campaign_file.read_text(encoding="utf-8"))
+    campaign = parse_yaml(campaign_file.read_text(encoding="utf-8"))
     try:
         held = hold_directory(directory)
     except (FileExistsError, NotADirectoryError):
@@ -373,6 +373,6 @@ def _example_names() -> dict[str, str]:
     names = {}
     # `load_examples` would take seconds, and check what is not shown here.
     for path in example_files():
-        for entry in yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for entry in parse_yaml(path.read_text(encoding="utf-8")):
             names[entry["id"]] = " ".join([entry["formula"], *entry["id"].split("-")[1:]])
     return names

@@ -20,6 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from pymatgen.core import Structure
@@ -164,6 +165,7 @@ def check_curve(energy_ev: Array, values: Array) -> tuple[Array, Array]:
     return energy_ev, values
 
 
+@cache
 def tabulated_jump(element: str) -> tuple[float, float]:
     """Return energy (eV) and jump (bohr²) of an element's K edge, from the tables of Elam and others (xraydb)."""
     edge = float(xray_edge(element, "K").energy)

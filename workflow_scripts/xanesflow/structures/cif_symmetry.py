@@ -102,9 +102,9 @@ def _listed(table: Table) -> Operations | None:
             for text in plain
             if text.count(",") == shift.count(",") == 2
         ]
-        return parse_operations([*plain, *shifted])
+        return parse_operations((*plain, *shifted))
     columns = [column for column in map(table.column, _LISTED) if column and column != ["?"]]
-    groups = [parse_operations(column) for column in columns]
+    groups = [parse_operations(tuple(column)) for column in columns]
     if len(groups) == 2 and groups[0].members != groups[1].members:
         raise UnusableStructure(f"lists two different sets of symmetry operations, below {_LISTED[0]} and {_LISTED[1]}")
     return groups[0] if groups else None

@@ -7,9 +7,8 @@ possible settings are returned then, and `read_cif` decides by the file's other 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import gemmi
 import numpy as np
@@ -61,7 +60,8 @@ class Operations:
         return bool((np.abs(turned - metric) <= 2 * tolerance * np.outer(size, size)).all())
 
 
-def parse_operations(listed: Sequence[str]) -> Operations:
+@lru_cache(512)  # many entries of a database list the same operations
+def parse_operations(listed: tuple[str, ...]) -> Operations:
     """The group of the operations that a file lists, `x,y,z` and so on.
 
     Raises:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from pymatgen.core import Composition, Element, Lattice, Structure
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadTextError, XanesflowError
+from xanesflow.core.foreign_yaml import parse_yaml
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.core.text import one_line, plural
 from xanesflow.structures.examples.expand_symmetry import PRIMITIVE, distinct, find_setting, operations
@@ -108,7 +108,10 @@ def load_examples(folder: Path = FOLDER) -> list[Example]:
     """
     examples: dict[str, Example] = {}
     for path in sorted(folder.glob("*.yaml")):
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            entries = parse_yaml(path.read_text(encoding="utf-8"))
+        except BadTextError as error:
+            raise XanesflowError(f"{path.name} {error}; correct the table.") from None
         if not isinstance(entries, list):
             raise XanesflowError(f"{path.name} is not a list of example structures: begin each entry with '- id:'")
         for number, given in enumerate(entries, 1):
