@@ -13,6 +13,7 @@ older engine is ignored and no wrong spectrum is ever taken.
 from __future__ import annotations
 
 import argparse
+import math
 from copy import copy
 from itertools import product
 from pathlib import Path
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("given", nargs="+", help="as STRUCTURE... of `xanesflow match`")
     parser.add_argument("--theory", default=default_theory())
     parser.add_argument("--cache", type=Path, default=None)
-    parser.add_argument("--max-atoms", type=int, default=None)
+    parser.add_argument("--max-atoms", type=int, default=None, help="compute only structures of so few")
     parser.add_argument("--seconds", type=float, default=None, help="leave a site out that takes longer")
     parser.add_argument("--only-kept", action="store_true", help="compute nothing; ship what the cache has")
     given = parser.parse_args()
@@ -45,13 +46,16 @@ def main() -> None:
     spectra: dict[str, StoredSpectrum] = {}
     for element, one in product(ELEMENTS, given.given):  # each alone, as duplicates are left out of a whole
         try:
-            candidates, _ = find_candidates([one], element, Narrowing(max_atoms=given.max_atoms))
+            candidates, _ = find_candidates([one], element, Narrowing())
         except XanesflowError as error:
             print(error)
             continue
-        plan = plan_spectra(candidates, engine, store)
+        small = [each for each in candidates if len(each.material.elements) <= (given.max_atoms or math.inf)]
+        plan = plan_spectra(small, engine, store)
         print(f"{element} in {one}: {len(plan.sites)} sites, {len(plan.missing)} not kept", flush=True)
-        found = plan.known if given.only_kept else compute_missing(plan, engine, store, workers=cores())
+        if not given.only_kept:
+            compute_missing(plan, engine, store, workers=cores())
+        found = plan_spectra(candidates, engine, store).known
         spectra |= {key: spectrum for key, spectrum in found.items() if not spectrum.failure}
     path = SHIPPED / f"{given.theory}.npz"
     write_library(path, spectra, step_ev=STEP_EV)
