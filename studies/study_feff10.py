@@ -322,7 +322,7 @@ def both_ways(rows: list[dict[str, Any]], out: Path) -> list[str]:
             said += f"; one by one, from the smallest: {', '.join(f'{ratio([row]):.2f}' for row in in_turn)}"
         said += "."
     if skipped := sorted(row["site"] for row in both if row["site"] in NOT_IN_TURN):
-        said += f" The two runs of {' and '.join(skipped)} were hours or machines apart, so their times are not compared."
+        said += f" The two runs of {' and of '.join(skipped)} were hours or machines apart; no time is compared."
     apart = [value for row in both if (value := apart_of(row, out)) is not None]
     if apart:
         said += f" The two spectra of a site differ by {np.median(apart):.1e} of the maximum (median of {len(apart)}), "

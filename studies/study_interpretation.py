@@ -1,4 +1,4 @@
-"""How well does a spectrum tell its site, and how sure is that? The tables of docs/studies/interpretation.md.
+"""How well does a spectrum tell its site, and how sure is that? The tables of interpretation.md and rank-aae.md.
 
     python studies/study_interpretation.py DATASET SITES FOLDER                        # accuracy and robustness
     python studies/study_interpretation.py DATASET SITES FOLDER --models rank_aae      # the latent axes
