@@ -55,7 +55,7 @@ def import_libraries() -> None:
     """The commands import their libraries when they run; here each runs in a process of its own, forked from this."""
     for name in LIBRARIES:
         import_module(name)
-    invoke()
+    invoke()  # makes the commands
     gc.freeze()  # the collector would touch, and so copy, all that the processes share
 
 
@@ -76,7 +76,7 @@ def run(task: Iterable[object] | Callable[[], object], folder: Path) -> End:
         code = 99
         with contextlib.suppress(BaseException):
             os.chdir(folder)
-            os.environ.update(HOME=str(folder), XDG_CACHE_HOME=str(folder), COLUMNS="300", TMPDIR=str(folder))
+            os.environ.update(HOME=str(folder), XDG_CACHE_HOME=str(folder), TMPDIR=str(folder))
             used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))

@@ -189,7 +189,10 @@ def test_a_missing_key_and_an_id_twice_are_told(tmp_path):
         build(tmp_path, RUTILE, RUTILE)
 
 
-def test_a_table_that_is_no_list_is_told(tmp_path):
+def test_a_table_that_is_no_yaml_or_no_list_is_told(tmp_path):
+    (tmp_path / "table.yaml").write_text("- id: [\n")
+    with pytest.raises(XanesflowError, match=r"^table\.yaml is no YAML \(.*line 2.*\); correct the table$"):
+        load_examples(tmp_path)
     (tmp_path / "table.yaml").write_text("id: tio2-rutile\n")
     with pytest.raises(XanesflowError, match=r"table\.yaml is not a list"):
         load_examples(tmp_path)

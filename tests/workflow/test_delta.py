@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import invoke
+from command_line import answer
 from feff_runs import layered, poscar
 from workflow import run, write_import_config
 
@@ -67,10 +67,9 @@ def test_the_model_learned_from_pairs_and_has_its_curve(campaign):
 
 def test_one_command_predicts_with_a_live_run_of_the_engine(campaign, tmp_path):
     (tmp_path / "POSCAR").write_text(poscar(layered()))
-    arguments = ["predict", str(tmp_path / "POSCAR"), "--model", str(campaign / MODEL), "-o", str(tmp_path / "p.csv")]
-    done = invoke(*arguments)
-    assert done.exit_code == 0, done.output
-    assert "Cu_FEFF: FEFF8L was run at 2 sites" in done.output
+    code, printed = answer("predict", tmp_path / "POSCAR", "--model", campaign / MODEL, "-o", tmp_path / "p.csv")
+    assert code == 0, printed
+    assert "Cu_FEFF: FEFF8L was run at 2 sites" in printed
     predicted = pd.read_csv(tmp_path / "p.csv", comment="#")
     assert predicted.groupby("site_index").size().to_dict() == {-1: 141, 2: 141, 3: 141}
     assert (predicted["cross_section"] >= 0).all()

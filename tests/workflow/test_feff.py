@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from command_line import invoke
+from command_line import answer
 from feff_runs import cuprite, perovskite, rocksalt
 from pack_archives import pack
 from pymatgen.core import Lattice, Structure
@@ -57,7 +57,7 @@ def test_from_a_folder_of_structures_to_spectra_by_a_feff_that_is_killed_and_mus
             read_run(kept.files, element="Cu")
             assert [each.get("reason", "") for each in kept.record["tried"]] == ["not_converged", ""]
     assert "Nothing to be done" in run(tmp_path, "spectra")
-    said = invoke("status", tmp_path, "--json").output
+    _, said = answer("status", tmp_path, "--json")
     (status,) = json.loads(said)["subsets"]
     assert (status["subset"], status["done"], status["failed"]) == ("Cu_FEFF", 2, {"isolated_atom": 1})
 
@@ -158,5 +158,5 @@ def test_the_report_of_a_campaign_of_the_real_feff(tmp_path, campaign):
     assert not re.search(r"^simulate_chunk ", printed, re.MULTILINE)
     page = (directory / "results/report/report.html").read_text()
     assert "Cu_FEFF" in page and "FEFF 10.0.0" in page
-    said = invoke("dataset", "info", directory / "results/dataset/test.h5").output
+    _, said = answer("dataset", "info", directory / "results/dataset/test.h5")
     assert "SCF 3 0" in said and "FMS 4 0" in said

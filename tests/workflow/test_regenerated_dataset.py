@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import replay_published
-from command_line import invoke
+from command_line import answer
 from feff_runs import write_files
 from materials_project_server import KEY, document, serving
 from published_runs import files_of_materials, split_file
@@ -72,12 +72,12 @@ def test_a_share_of_the_published_dataset_comes_out_as_published(tmp_path, publi
     named = [line for path in (tmp_path / "splits").iterdir() for line in path.read_text().split()]
     arrays = shared("3dtm_xanes_ml2024/Cu_FEFF_val.npz")
     dataset, table = tmp_path / "results/dataset/3dtm_xanes_ml2024.h5", tmp_path / "sites.csv"
-    done = invoke("dataset", "diff", dataset, arrays, "-o", table)
-    assert done.exit_code == 1, done.output  # most of the published sites are missing
+    code, printed = answer("dataset", "diff", dataset, arrays, "-o", table)
+    assert code == 1, printed  # most of the published sites are missing
     sites = pd.read_csv(table).set_index("site")
     here = sites[sites["where"] != "only old"]
     assert sorted(here.index) == sorted(named)
     common = here[here["where"] == "both"]
     assert sorted(common.index) == sorted((tmp_path / "splits/Cu_FEFF_val.txt").read_text().split())
     assert (common["spectrum"] < 1e-8).all() and (common["m3gnet"] < 1e-5).all() and len(common) == 2
-    assert f"2 of {len(np.load(arrays)['ids'])} sites of Cu_FEFF_val.npz in" in done.output
+    assert f"2 of {len(np.load(arrays)['ids'])} sites of Cu_FEFF_val.npz in" in printed
