@@ -2,7 +2,7 @@
 
     python studies/ship_spectra.py examples               # computes what the cache lacks, then writes the library
     python studies/ship_spectra.py examples minerals      # hours on one core; a killed run continues
-    python studies/ship_spectra.py examples minerals --max-atoms 20 --seconds 60   # what is quick
+    python studies/ship_spectra.py examples minerals amcsd-0009200 --max-atoms 20 --seconds 60   # what is quick
     python studies/ship_spectra.py examples minerals amcsd-0009200 --only-kept     # what shipped last
     python studies/ship_spectra.py examples --theory NAME # of another level of theory
 
@@ -13,8 +13,8 @@ older engine is ignored and no wrong spectrum is ever taken.
 from __future__ import annotations
 
 import argparse
-import math
 from copy import copy
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -43,19 +43,19 @@ def main() -> None:
     engine, store = make_engine(given.theory), SpectrumStore(given.theory, given.cache)
     if given.seconds:
         engine = hurried(engine, given.seconds)
+    asked = Narrowing(max_atoms=given.max_atoms)
     spectra: dict[str, StoredSpectrum] = {}
     for element, one in product(ELEMENTS, given.given):  # each alone, as duplicates are left out of a whole
         try:
-            candidates, _ = find_candidates([one], element, Narrowing())
+            candidates, _ = find_candidates([one], element)
         except XanesflowError as error:
             print(error)
             continue
-        small = [each for each in candidates if len(each.material.elements) <= (given.max_atoms or math.inf)]
-        plan = plan_spectra(small, engine, store)
-        print(f"{element} in {one}: {len(plan.sites)} sites, {len(plan.missing)} not kept", flush=True)
-        if not given.only_kept:
-            compute_missing(plan, engine, store, workers=cores())
-        found = plan_spectra(candidates, engine, store).known
+        plan = plan_spectra(candidates, engine, store)
+        small = {each.id for each in candidates if asked.keeps(each.material)}
+        asked_for = replace(plan, sites=tuple(site for site in plan.sites if site.material_id in small))
+        print(f"{element} in {one}: {len(asked_for.sites)} sites, {len(asked_for.missing)} not kept", flush=True)
+        found = plan.known if given.only_kept else compute_missing(asked_for, engine, store, workers=cores())
         spectra |= {key: spectrum for key, spectrum in found.items() if not spectrum.failure}
     path = SHIPPED / f"{given.theory}.npz"
     write_library(path, spectra, step_ev=STEP_EV)

@@ -50,6 +50,11 @@ class Narrowing:
     contains: frozenset[str] = frozenset()  # symbols that each must hold
     max_atoms: int | None = None  # largest number of atoms in the cell; None: any
 
+    def keeps(self, material: Material) -> bool:
+        """Whether a material is kept."""
+        small = self.max_atoms is None or len(material.elements) <= self.max_atoms
+        return small and self.contains <= set(material.elements)
+
 
 def read_symbols(text: str) -> frozenset[str]:
     """Symbols from `Fe,O` or `Fe O`.
@@ -98,7 +103,7 @@ def find_candidates(
     for name, material in materials:
         if element not in material.elements:
             without += 1
-        elif _is_kept(material, narrowing):
+        elif narrowing.keeps(material):
             candidate = candidate_of(material, element, name)
             before = found.setdefault(candidate.id, candidate)
             if before.material.structure != material.structure:
@@ -141,11 +146,6 @@ def _minerals(element: str, narrowing: Narrowing, refused: list[str]) -> list[tu
         else:
             refused.append(f"{why}.")
     return found
-
-
-def _is_kept(material: Material, narrowing: Narrowing) -> bool:
-    small = narrowing.max_atoms is None or len(material.elements) <= narrowing.max_atoms
-    return small and narrowing.contains <= set(material.elements)
 
 
 def candidate_of(material: Material, element: str, name: str = "") -> Candidate:

@@ -111,7 +111,7 @@ def load_examples(folder: Path = FOLDER) -> list[Example]:
         try:
             entries = parse_yaml(path.read_text(encoding="utf-8"))
         except BadTextError as error:
-            raise XanesflowError(f"{path.name} {error}; correct the table.") from None
+            raise XanesflowError(f"{path.name} {error}; correct the table") from None
         if not isinstance(entries, list):
             raise XanesflowError(f"{path.name} is not a list of example structures: begin each entry with '- id:'")
         for number, given in enumerate(entries, 1):
