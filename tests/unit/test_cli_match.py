@@ -1,6 +1,7 @@
 """`xanesflow match`, `mix` and `pca` with kept spectra: files, page, figures, and a sentence for every mistake."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -90,6 +91,19 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     code, _, err = call("match", folder / "metal.xdi", folder, "--measured", "-o", tmp_path / "own.csv")
     assert code == 0 and "metal.xdi is the measured spectrum itself" in err
     assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide", "sulphide"}
+    # nor is a scan of a folder its own candidate, under whatever name; the others are
+    copies = shutil.copytree(folder, tmp_path / "copies")
+    (copies / "metal.xdi").rename(copies / "renamed.xdi")
+    code, _, err = call("match", copies, folder, "--measured", "-o", tmp_path / "series.csv")
+    assert code == 0, err
+    series = pd.read_csv(tmp_path / "series.csv")
+    pairs = set(zip(series["scan"].str.replace(".xdi", ""), series["id"], strict=True))
+    assert not pairs & {("renamed", "metal"), ("oxide", "oxide"), ("sulphide", "sulphide")}
+    assert {source for source, _ in pairs} == {"renamed", "oxide", "sulphide"}
+    assert "Only 2 candidates were compared" in err
+    assert "--workers cannot be used with --measured" in sentence(
+        "match", scan, folder, "--measured", "--workers", 2, code=2
+    )
     code, out, err = call("pca", folder, "-o", tmp_path / "p.csv", "-p", tmp_path / "p.png")
     assert code == 0, err
     assert "3 components are above the noise of 3 scans" in out
@@ -118,6 +132,7 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
     assert "at least two standards" in sentence("mix", scan, other, code=1)
     assert "is the measured spectrum itself" in sentence("mix", scan, scan, code=1)
+    assert "--max-shift is for measured" in sentence("mix", scan, scan, "--computed", "--max-shift", 0, code=2)
     assert "only --computed uses" in sentence("mix", scan, other, "--cache", tmp_path / "kept", code=2)
     assert "--contains cannot be used" in sentence("match", scan, other, "--measured", "--contains", "O", code=2)
     kept_table = tmp_path / "standards" / "mine.csv"

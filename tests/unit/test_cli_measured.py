@@ -9,7 +9,7 @@ from command_line import call, sentence
 from measured_files import E0, ENERGY, STEP, counts, mu, perl_group, project, table, xdi
 from PIL import Image
 
-from xanesflow.measured import read_measured
+from xanesflow.measured import Normalisation, Reading, read_measured
 
 MU = mu()
 
@@ -27,19 +27,23 @@ def test_the_table_says_what_was_found(scan):
     assert "7120.00 eV" in out
 
 
-def test_the_csv_holds_the_spectrum_and_can_be_read_again(scan, tmp_path):
+def test_the_csv_holds_the_spectrum_and_is_read_again_as_it_was_normalised(scan, tmp_path):
     output = tmp_path / "new" / "scan.csv"
-    code, out, _ = call("measured", scan, "--output", output)
+    code, out, _ = call("measured", scan, "--output", output, "--post", "60:300", "--order", 0)
     assert code == 0
     assert str(output) in out
     assert output.read_text().startswith("energy_ev,mu,normalised,flattened\n")
-    spectrum = read_measured(scan)[0]
+    spectrum = read_measured(scan, None, Normalisation(post=(60, 300), order=0))[0]
     found = pd.read_csv(output)
     for name in found:
         assert found[name].to_numpy() == pytest.approx(getattr(spectrum, name), abs=2e-6)
     again = read_measured(output)[0]
-    assert again.parameters["mode"] == "mu"
+    assert again.parameters["mode"] == "normalised"
     assert again.e0_ev == pytest.approx(spectrum.e0_ev, abs=1e-3)
+    for name in ("normalised", "flattened"):
+        assert getattr(again, name) == pytest.approx(getattr(spectrum, name), abs=1e-5)
+    assert read_measured(output, Reading(mode="mu"))[0].edge_step == pytest.approx(STEP, abs=0.03)
+    assert "so that --pre, --post and --order have no effect" in "".join(call("measured", output, "--order", 1)[1:])
 
 
 def test_the_json_holds_everything(scan, tmp_path):

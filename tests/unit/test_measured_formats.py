@@ -159,6 +159,22 @@ def test_a_fixed_step_of_a_project_is_kept(tmp_path):
     assert spectrum.edge_step == 1.4
 
 
+def test_repeats_of_a_project_are_merged_by_what_it_holds(tmp_path):
+    stored = {
+        "bkg_e0": E0,
+        "bkg_fixstep": "1",
+        "bkg_pre1": "-100",
+        "bkg_pre2": "-40",
+        "bkg_nor1": "60",
+        "bkg_nor2": "300",
+    }
+    groups = [perl_group(f"abcd{k}", f"scan {k}", ENERGY, MU, **stored, bkg_step=f"1.{k}") for k in (2, 4)]
+    merged = merge_spectra(read_measured(project(tmp_path / "a.prj", *groups), Reading(groups=("scan 2", "scan 4"))))
+    assert merged.edge_step == pytest.approx(1.3)
+    at = {name: np.array(merged.parameters[f"{name}_edge_range_ev"]) + merged.e0_ev - E0 for name in ("pre", "post")}
+    assert at == {"pre": pytest.approx([-100, -40], abs=1e-6), "post": pytest.approx([60, 300], abs=1e-6)}
+
+
 def test_groups_are_chosen_by_label_or_key(tmp_path):
     groups = [
         perl_group("aaaaa", "iron", ENERGY, MU), perl_group("bbbbb", "iron", ENERGY, 2 * MU),
@@ -219,6 +235,7 @@ def test_repeats_are_merged(tmp_path):
     assert merged.e0_ev == pytest.approx(E0, abs=0.1)
     assert [each["source"] for each in merged.parameters["merged"]] == ["0.dat", "1.dat", "2.dat", "3.dat"]
     assert merged.energy_ev == pytest.approx(ENERGY[3:-3])
+    assert merged.parameters["element_from"] == "energy"
 
 
 def test_what_is_no_repeat_is_not_merged(tmp_path):
@@ -241,6 +258,9 @@ def test_the_users_choices_are_applied(tmp_path):
     assert spectrum.half_step_ev == pytest.approx(E0, abs=0.05)
     assert (known["pre_edge_range_ev"], known["post_edge_range_ev"]) == ([-100, -50], [60, 400])
     assert (known["post_edge_order"], known["ranges_from"], known["element_from"]) == (1, "given", "stated")
+    # Ranges count from the edge that is found, not from its first estimate.
+    found = read_measured(path, None, Normalisation(pre=(-100, -50), post=(60, 400)))[0].parameters
+    assert (found["pre_edge_range_ev"], found["post_edge_range_ev"]) == ([-100, -50], [60, 400])
     left_out = read_measured(path, Reading(exclude=((7200, 7300),)))[0]
     assert not np.any((left_out.energy_ev > 7200) & (left_out.energy_ev < 7300))
     recovered(left_out)

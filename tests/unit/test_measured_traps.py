@@ -66,6 +66,14 @@ TRAPS = {
         content("".join(f"{e} 0.5\n" if e < 7120 else f"{e} 0.5 1\n" for e in ENERGY)),
         "different numbers of columns",
     ),
+    "two columns of one name": (lambda p: table(p, ENERGY, MU, MU, header="# energy mu mu\n"), "column 2 .mu. and col"),
+    "two columns for the energy": (
+        lambda p: table(p, ENERGY, ENERGY, MU, header="# energy e mu\n"), "may all be the energy; say which"
+    ),
+    "no points at the edge": (
+        lambda p: table(p, *(each[abs(ENERGY - E0) > 6] for each in (ENERGY, MU))), "no points between 7113.5 and 7126"
+    ),
+    "fluorescence of zero": (lambda p: xdi(p, "i0 ifluor", ENERGY, I0, 0 * IT), "100% of the counts of if are not"),
     "two scans": (lambda p: table(p, np.tile(ENERGY, 2), np.tile(MU, 2)), "several scans"),
     "NaN alone": (lambda p: table(p, ENERGY, MU * np.nan), "no numbers"),
     "energies of NaN": (lambda p: table(p, ENERGY * np.nan, MU), "no numbers"),
@@ -185,6 +193,22 @@ def test_a_pre_edge_peak_is_not_taken_for_the_edge(tmp_path):
     assert spectrum.parameters["largest_derivative_ev"] is not None
 
 
+def test_a_number_with_a_point_in_the_header_says_nothing_of_decimal_commas(tmp_path):
+    path = table(
+        tmp_path / "a.dat", ENERGY, MU, header="d-spacing\n3,1356\n".replace(",", "."), separator="\t", comma=True
+    )
+    spectrum = read_measured(path)[0]
+    assert spectrum.mu == pytest.approx(MU, abs=1e-7)
+
+
+def test_what_may_be_another_edge_or_has_no_effect_is_remarked_on(tmp_path):
+    nickel = table(tmp_path / "a.dat", ENERGY + 1249, MU)  # half of the step at 8369 eV: Ni K 8333, Er L3 8358
+    assert "nearer to Er L3 (8358 eV) than to Ni K" in " ".join(read_measured(nickel)[0].remarks)
+    path = table(tmp_path / "b.dat", ENERGY, MU)
+    said = " ".join(read_measured(path, Reading(exclude=((1, 2),), d_spacing=3.1))[0].remarks)
+    assert "no point lies within --exclude 1:2 eV" in said and "--d-spacing has no effect" in said
+
+
 def test_remarks_on_what_is_poor_but_usable(tmp_path):
     broken = MU.copy()
     broken[5:15] = np.nan
@@ -194,7 +218,10 @@ def test_remarks_on_what_is_poor_but_usable(tmp_path):
     assert "sorted" in remarks(table(tmp_path / "b.dat", ENERGY[order], MU[order]))
     zero = IT.copy()
     zero[3] = 0
-    assert "not positive" in remarks(xdi(tmp_path / "c.dat", "i0 itrans", ENERGY, I0, zero))
+    said = remarks(xdi(tmp_path / "c.dat", "i0 itrans", ENERGY, I0, zero))
+    assert "1 point left out, where counts of it are not positive" in said and "no number" not in said
+    lowered = I0 * (MU - MU[ENERGY < E0 - 40].mean())  # a background was taken off: a third is below zero
+    assert "left out" not in remarks(xdi(tmp_path / "if.dat", "i0 ifluor", ENERGY, I0, lowered))
     assert "noise" in remarks(table(tmp_path / "d.dat", ENERGY, mu(noise=0.07)))
     coarse = np.arange(6960, 7700, 2.5)
     assert "details are lost" in remarks(table(tmp_path / "e.dat", coarse, mu(coarse)))
@@ -222,6 +249,8 @@ def test_remarks_on_what_is_poor_but_usable(tmp_path):
         (Normalisation(element="Fe", edge="Q9"), "no element with such an edge"),
         (Normalisation(edge="L3"), "near no L3 edge|--element"),
         (Reading(columns="energy=1,gold=2"), "not understood at 'gold=2'"),
+        (Reading(columns="energy=1+2,mu=2"), "energy is one column, not a sum"),
+        (Reading(columns="energy=1,mu=2,mu=1"), "names mu twice"),
         (Reading(columns="energy"), "not understood at 'energy'"),
         (Reading(columns="energy=1,mu=7"), "no column '7'"),
         (Reading(columns="mu=2"), "does not say which"),

@@ -22,7 +22,7 @@ from xanesflow.interpretation.interpret_spectra import interpret_files, write_va
 from xanesflow.interpretation.interpreter import load_interpreter
 from xanesflow.matching.candidates import Narrowing, read_symbols
 from xanesflow.matching.conclusion import titled
-from xanesflow.matching.get_references import Listener, Wanted, get_references, get_standards, one_element, own_of
+from xanesflow.matching.get_references import Listener, Wanted, get_references, get_standards, one_element
 from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.ranking import Row
@@ -191,15 +191,15 @@ def match_scans(work: Work) -> dict[str, Any]:
     narrowing = Narrowing(read_symbols(contains) if contains else frozenset(), most)
     cache = Path(given["cache"]) if given.get("cache") else None
     wanted = Wanted(candidates, measured=measured, narrowing=narrowing, cache=cache)
-    own = own_of(files.place, spectra)
-    references, calibration, left_out = get_references(one_element(spectra), wanted, own, listener)
+    references, calibration, left_out = get_references(one_element(spectra), wanted, listener)
     matches: list[Match] = []
     for spectrum in spectra:
         work.say(0.9 + 0.1 * len(matches) / len(spectra), f"{len(matches)} of {plural(len(spectra), 'scan')} matched")
         matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
     several = len(matches) > 1
     remarks += sorted({each for match in matches for each in match.warnings}) if several else matches[0].warnings
-    remarks += [f"Left out: {each}" for each in left_out[:10]]
+    lost = dict.fromkeys(each for match in matches for each in match.left_out)
+    remarks += [f"Left out: {each}" for each in list(lost)[:10]]
     words: list[object] = [files.place, *candidates, *["--measured"] * measured]
     words += ["--contains", contains] * bool(contains) + ["--max-atoms", most] * (most is not None)
     return {
@@ -248,7 +248,7 @@ def mix_scans(work: Work) -> dict[str, Any]:
 
     most, sum_to_one = work.given["most"], work.given["sum_to_one"]
     files, spectra, remarks, listener = _begin(work)
-    standards, _ = get_standards(one_element(spectra), files.standards, own_of(files.place, spectra), listener)
+    standards, _ = get_standards(one_element(spectra), files.standards, listener)
     fits: list[MixtureFit] = []
     for spectrum in spectra:
         work.say(len(fits) / len(spectra), f"{len(fits)} of {plural(len(spectra), 'scan')} fitted")

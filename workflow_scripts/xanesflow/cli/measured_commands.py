@@ -133,7 +133,10 @@ def match(
     from xanesflow.matching.candidates import Narrowing, read_symbols
     from xanesflow.matching.compute_candidates import default_theory
 
-    unused = {"--theory": theory, "--model": model, "--contains": contains, "--max-atoms": max_atoms}
+    unused = {
+        "--theory": theory, "--model": model, "--contains": contains, "--max-atoms": max_atoms, "--cache": cache,
+        "--workers": workers,
+    }  # fmt: skip
     if measured and (given := [name for name, value in unused.items() if value]):
         raise WrongCallError(f"{listing(given)} cannot be used with --measured; leave out one or the other.")
     narrowing = Narrowing(read_symbols(contains) if contains else frozenset(), max_atoms)
@@ -161,8 +164,9 @@ def mix(
     most: Annotated[int, typer.Option("--max", min=1, max=4, help="Most standards in a combination.")] = 3,
     sum_to_one: Annotated[bool, typer.Option("--sum-to-one", help="Fractions must add up to 1.")] = False,
     max_shift: Annotated[
-        float, typer.Option(metavar="EV", min=0.0, max=5.0, help="How far a measured standard may be shifted.")
-    ] = 1.0,
+        float | None,
+        typer.Option(metavar="EV", min=0.0, max=5.0, help="How far a measured standard may be shifted; 1 by default."),
+    ] = None,
     computed: Annotated[
         bool,
         typer.Option("--computed", help="Use computed standards, although they rarely find the right combination."),
@@ -180,9 +184,13 @@ def mix(
     """
     if cache and not computed:
         raise WrongCallError("--cache keeps computed spectra, and only --computed uses these; leave it out.")
+    if computed and max_shift is not None:
+        raise WrongCallError("--max-shift is for measured standards; computed ones move as known samples did.")
     from xanesflow.cli.show_mix import MixWanted, show_mix
+    from xanesflow.matching.mixtures import MAX_SHIFT_EV
 
-    wanted = MixWanted(tuple(standards), most, sum_to_one, max_shift, computed, cache, output, plot)
+    shift = MAX_SHIFT_EV if max_shift is None else max_shift
+    wanted = MixWanted(tuple(standards), most, sum_to_one, shift, computed, cache, output, plot)
     show_mix(file, wanted, how)
 
 

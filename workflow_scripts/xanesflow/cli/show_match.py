@@ -16,7 +16,7 @@ from xanesflow.cli.terminal import print_message, print_result, progress_bar, re
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
-from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element, own_of
+from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.write_match import check_page, write_matches
 from xanesflow.measured import MeasuredSpectrum
@@ -48,7 +48,7 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
     with listening() as listener:
-        references, calibration, left_out = get_references(element, wanted, own_of(file, spectra), listener)
+        references, calibration, left_out = get_references(element, wanted, listener)
     matches = []
     with progress_bar(wanted=len(spectra) > 1) as progress:
         for spectrum in progress.track(spectra, description="matching"):
@@ -56,7 +56,7 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
     if len(matches) == 1:
         _show_one(matches[0])
     else:
-        results().print(_series_table(matches))
+        _show_series(matches, left_out)
     _write(matches, outputs)
 
 
@@ -106,21 +106,35 @@ def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequenc
             raise WrongCallError(str(error)) from None
 
 
+def say_remarks(spectra: Sequence[MeasuredSpectrum]) -> None:
+    """Say what is remarkable about scans."""
+    said = [(each.source, remark) for each in spectra for remark in each.remarks]
+    _caution([f"About {'the scan' if len(spectra) == 1 else source}: {remark}" for source, remark in said])
+
+
+def _caution(sentences: Sequence[str], more: str = "; `xanesflow measured` shows them.") -> None:
+    for sentence in sentences[:_SHOWN]:
+        print_message(sentence, style="yellow")
+    if len(sentences) > _SHOWN:
+        print_message(f"… and {len(sentences) - _SHOWN} more{more}", style="yellow")
+
+
 def _show_one(match: Match) -> None:
-    for remark in match.spectrum.remarks:
-        print_message(f"About the scan: {remark}", style="yellow")
+    say_remarks([match.spectrum])
     results().print(_table(match))
     if len(match.rows) > _SHOWN:
         print_result(f"… and {len(match.rows) - _SHOWN} more; --output writes all.")
-    for sentence in match.left_out[:_SHOWN]:
-        print_message(f"Left out: {sentence}", style="yellow")
-    if len(match.left_out) > _SHOWN:
-        print_message(
-            f"… and {len(match.left_out) - _SHOWN} more left out; --output FILE.json lists all.", style="yellow"
-        )
-    for sentence in match.warnings:
-        print_message(sentence, style="yellow")
+    _caution([f"Left out: {each}" for each in match.left_out], " left out; --output FILE.json lists all.")
+    _caution(match.warnings)
     print_result(match.conclusion, style="bold")
+
+
+def _show_series(matches: Sequence[Match], left_out: Sequence[str]) -> None:
+    say_remarks([match.spectrum for match in matches])
+    results().print(_series_table(matches))
+    more = "; --output FILE.json lists all."
+    _caution([f"Left out: {each}" for each in left_out], more)
+    _caution([f"{match.spectrum.source}: {each}" for match in matches for each in match.warnings], more)
 
 
 def _table(match: Match) -> Table:

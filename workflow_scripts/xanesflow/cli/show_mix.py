@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.options import HowToRead
-from xanesflow.cli.show_match import Outputs, check_outputs, listening, read_scans
+from xanesflow.cli.show_match import Outputs, check_outputs, listening, read_scans, say_remarks
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
-from xanesflow.matching.get_references import get_standards, one_element, own_of
-from xanesflow.matching.mixtures import MixtureFit, fit_mixtures
+from xanesflow.matching.get_references import get_standards, one_element
+from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures
 
 _SHOWN = 10
 
@@ -27,7 +27,7 @@ class MixWanted:
     standards: tuple[str, ...]  # as on the command line
     most: int = 3  # largest number of standards in a combination
     sum_to_one: bool = False  # whether fractions must add up to 1
-    max_shift: float = 1.0  # of measured standards, in eV
+    max_shift: float = MAX_SHIFT_EV  # of measured standards, in eV
     computed: bool = False  # whether the standards are structures
     cache: Path | None = None  # of computed spectra
     output: Path | None = None  # table to write
@@ -46,9 +46,10 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
     element = one_element(spectra)
     with listening() as listener:
         standards, remark = get_standards(
-            element, wanted.standards, own_of(file, spectra), listener,
+            element, wanted.standards, listener,
             max_shift_ev=wanted.max_shift, computed=wanted.computed, cache=wanted.cache,
         )  # fmt: skip
+    say_remarks(spectra)
     if remark:
         print_message(remark, style="yellow")
     fits = []
@@ -76,6 +77,7 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
     """
     check_outputs(Outputs(output, plot=plot), files)
     spectra = read_scans(files, how)
+    say_remarks(spectra)
     found = find_components(spectra)
     table = Table("component", "share of the sum of squares", "indicator", "largest misfit of a scan")
     for k in range(min(len(found.variance), _SHOWN)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,9 +34,6 @@ from xanesflow.measured import MeasuredSpectrum
 from xanesflow.spectra.compute_sites import cores
 
 _SOON_MINUTES = 0.1
-
-Own = tuple[Path, Collection[str]] | None
-"""File and sources of the spectra that are to be explained, which are no candidates for themselves."""
 
 
 @dataclass(frozen=True)
@@ -75,27 +72,21 @@ def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
     return elements.pop()
 
 
-def own_of(file: Path, spectra: Sequence[MeasuredSpectrum]) -> Own:
-    """What must not be a candidate for itself: the spectra of a file. In a folder, a scan may explain the others."""
-    return None if file.is_dir() else (file, {each.source for each in spectra})
-
-
 def get_references(
-    element: str, wanted: Wanted, own: Own, listener: Listener
+    element: str, wanted: Wanted, listener: Listener
 ) -> tuple[list[Reference], MatchCalibration, list[str]]:
     """The candidates with their spectra, what was learned about them, and sentences on those left out.
 
     Args:
         element: symbol of the absorber.
         wanted: which.
-        own: what is no candidate for itself.
         listener: hears of it.
 
     Raises:
         XanesflowError: there are none.
     """
     if wanted.measured:
-        references, failed = measured_references([Path(each) for each in wanted.structures], element, own=own)
+        references, failed = measured_references([Path(each) for each in wanted.structures], element)
         listener.say(f"{plural(len(references), 'measured spectrum', 'measured spectra')} of {element}")
         return references, read_calibration(MEASURED), failed
     calibration = read_calibration(wanted.theory)
@@ -116,7 +107,6 @@ def get_references(
 def get_standards(
     element: str,
     given: tuple[str, ...],
-    own: Own,
     listener: Listener,
     *,
     max_shift_ev: float = MAX_SHIFT_EV,
@@ -128,7 +118,6 @@ def get_standards(
     Args:
         element: symbol of the absorber.
         given: files and folders of measured spectra; structures if they are computed.
-        own: what is no standard for itself.
         listener: is warned of those left out.
         max_shift_ev: how far measured standards may be shifted.
         computed: whether the standards are structures.
@@ -138,15 +127,17 @@ def get_standards(
         XanesflowError: there are none.
     """
     if computed:
-        references, calibration, failed = get_references(element, Wanted(given, cache=cache), own, listener)
+        references, calibration, failed = get_references(element, Wanted(given, cache=cache), listener)
         standards = computed_standards(references, element, calibration)
         share = calibration.known.get("right_pair")
         often = "" if share is None else f"; in trials, the right pair came first in only {share:.0%}"
         remark = f"Computed standards do not identify mixtures{often}. Use measured standards for that."
     else:
-        references, failed = measured_references([Path(each) for each in given], element, own=own)
+        references, failed = measured_references([Path(each) for each in given], element)
         reach = (-max_shift_ev, max_shift_ev)
-        standards = [Standard(each.id, each.curve.energy_ev, each.curve.values, reach) for each in references]
+        standards = [
+            Standard(each.id, each.curve.energy_ev, each.curve.values, reach, each.scan) for each in references
+        ]
         remark = ""
     for sentence in failed:
         listener.warn(f"Left out: {sentence}")

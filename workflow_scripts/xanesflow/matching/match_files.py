@@ -49,7 +49,7 @@ def match_files(
     listener = Listener(log.info, log.warning, lambda done, of: log.info("%d of %s computed", done, plural(of, "site")))
     matches: list[Match] = []
     for symbol in sorted({spectrum.element for spectrum in spectra}):
-        references, calibration, failed = get_references(symbol, candidates, None, listener)
+        references, calibration, failed = get_references(symbol, candidates, listener)
         for spectrum in spectra:
             if spectrum.element == symbol:
                 matches.append(match_spectrum(spectrum, references, calibration, left_out=failed))

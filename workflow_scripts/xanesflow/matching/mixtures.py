@@ -50,6 +50,7 @@ class Standard:
     energy_ev: Floats  # (n,) rising, absolute photon energies
     values: Floats  # (n,) normalised
     shift_ev: tuple[float, float] = (-MAX_SHIFT_EV, MAX_SHIFT_EV)  # lowest and highest shift
+    scan: tuple[str, str] | None = None  # of a measured spectrum (`MeasuredSpectrum.scan`)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,8 @@ def fit_mixtures(
 ) -> MixtureFit:
     """Fit all combinations of up to `most` standards and rank them.
 
-    Each combination is fitted without shifts first; the best ones of each size are then fitted with shifts.
+    Each combination is fitted without shifts first; the best ones of each size are then fitted with shifts. A spectrum
+    is no standard of itself.
 
     Args:
         spectrum: the measured spectrum.
@@ -110,8 +112,10 @@ def fit_mixtures(
         XanesflowError: there are fewer than two standards or too many, two have one name, or one does not cover the
             edge.
     """
+    given, standards = standards, [each for each in standards if each.scan != spectrum.scan]
     if len(standards) < 2:
-        raise XanesflowError("A mixture needs at least two standards; name more files, or a folder of them.")
+        why = f" ({spectrum.source} is the measured spectrum itself)" if len(given) > len(standards) else ""
+        raise XanesflowError(f"A mixture needs at least two standards{why}; name more files, or a folder of them.")
     tries = sum(comb(len(standards), size) for size in range(1, most + 1))
     if tries > MOST_TRIED:
         raise XanesflowError(

@@ -56,7 +56,7 @@ def match_spectrum(
     *,
     left_out: Iterable[str] = (),
 ) -> Match:
-    """Compare a measured spectrum with references of its element and rank them.
+    """Compare a measured spectrum with references of its element and rank them; it is no candidate for itself.
 
     Args:
         spectrum: of a K edge.
@@ -72,6 +72,9 @@ def match_spectrum(
     missing = list(left_out)
     fitted: list[tuple[Reference, Likeness]] = []
     for reference in references:
+        if reference.scan == spectrum.scan:
+            missing.append(f"{spectrum.source} is the measured spectrum itself.")
+            continue
         try:
             expected = expected_of(reference, spectrum.element, calibration)
             bounds = calibration.bounds(expected)
@@ -81,7 +84,7 @@ def match_spectrum(
     if not fitted:
         raise XanesflowError(
             f"No candidate has a spectrum that can be compared with {spectrum.source}"
-            + (f" ({missing[0]})." if missing else ".")
+            + (f" ({missing[-1].rstrip('.')})." if missing else ".")
         )
     expectations = [expected_of(reference, spectrum.element, calibration) for reference, _ in fitted]
     certainty = calibration.probabilities([likeness for _, likeness in fitted], expectations)
@@ -104,8 +107,11 @@ def _cautions(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: Matc
     best = rows[0].likeness
     computed = calibration.theory != "measured"
     if best.rms > calibration.rms_of_right:
+        closest = min(rows, key=lambda row: row.likeness.rms)
+        better = closest.likeness.rms < min(best.rms, calibration.rms_of_right)
+        which = f", though {closest.reference.short_name} has {closest.likeness.rms:.3f}" if better else ""
         yield (
-            f"Even the best candidate fits badly (RMS {best.rms:.3f}; nine in ten right ones are below "
+            f"The most probable candidate fits badly (RMS {best.rms:.3f}{which}; nine in ten right ones are below "
             f"{calibration.rms_of_right:.3f}): the sample may be none of them, a mixture, or damped by self-absorption."
         )
     carbonates = [row.reference.short_name for row in rows if row.reference.carbonate]

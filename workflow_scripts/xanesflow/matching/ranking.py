@@ -19,6 +19,7 @@ class Reference:
     metal: bool = False  # whether it is a metal or an alloy
     carbonate: bool = False  # whether it is a carbonate
     surroundings: Surroundings | None = None  # of the absorber; None if they are not known
+    scan: tuple[str, str] | None = None  # of a measured spectrum (`MeasuredSpectrum.scan`)
 
     @property
     def short_name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,18 +132,12 @@ def normalise_averages(
     return found
 
 
-def measured_references(
-    paths: Sequence[Path],
-    element: str,
-    *,
-    own: tuple[Path, Collection[str]] | None = None,
-) -> tuple[list[Reference], list[str]]:
+def measured_references(paths: Sequence[Path], element: str) -> tuple[list[Reference], list[str]]:
     """Measured spectra of an element as candidates.
 
     Args:
         paths: files and folders; subfolders are not read.
         element: symbol; spectra of others are left out without a word.
-        own: file and sources of the spectra that are to be explained, which are no candidates for themselves.
 
     Returns:
         The references, named by their files, and a sentence for each file that cannot be used.
@@ -161,19 +155,16 @@ def measured_references(
             failed.append(str(error))
             continue
         for spectrum in spectra:
-            if own and path.resolve() == own[0].resolve() and spectrum.source in own[1]:
-                failed.append(f"{spectrum.source} is the measured spectrum itself.")
-            elif spectrum.element == element and spectrum.edge == "K":
+            if spectrum.element == element and spectrum.edge == "K":
                 references.append(_measured(spectrum, path.stem if len(spectra) == 1 else spectrum.source))
             else:
                 others += 1
     if not references:
-        what = (
-            f"{len(failed)} cannot be used ({failed[0].rstrip('.')})"
-            if failed
-            else f"{others} are of other elements or edges"
+        what = [f"{others} are of other elements or edges"] * bool(others)
+        what += [f"{len(failed)} cannot be used ({failed[0].rstrip('.')})"] * bool(failed)
+        raise XanesflowError(
+            f"No measured spectrum of the K edge of {element} is among the files given: {' and '.join(what)}."
         )
-        raise XanesflowError(f"No measured spectrum of the K edge of {element} is among the files given: {what}.")
     return references, failed
 
 
@@ -196,4 +187,4 @@ def computed_standards(references: Sequence[Reference], element: str, calibratio
 
 def _measured(spectrum: MeasuredSpectrum, name: str) -> Reference:
     curve = Curve(spectrum.energy_ev, spectrum.flattened, spectrum.half_step_ev)
-    return Reference(name, str(spectrum.parameters.get("sample", "")), "", curve)
+    return Reference(name, str(spectrum.parameters.get("sample", "")), "", curve, scan=spectrum.scan)

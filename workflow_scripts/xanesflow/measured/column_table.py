@@ -53,7 +53,7 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
         XanesflowError: it has no table, several tables, or commas that can be read in two ways.
     """
     lines = re.sub(r"[^\S\n]{3,}", "  ", text).split("\n")
-    numeric = [line for line in lines if _NUMERIC_LINE.fullmatch(line.strip())][:3000]
+    numeric = _longest_of_numbers(lines)
     separator, comma = _separation(numeric, lines, name, decimal)
     rows, first, left_out = _largest_block(lines, separator, name, comma=comma)
     values = np.array([[_value(cell, comma=comma) for cell in row] for row in rows])
@@ -63,6 +63,18 @@ def read_table(text: str, name: str, decimal: str | None = None) -> ColumnTable:
     plain = tuple(line.lstrip(_COMMENT + " ") for line in header)
     remarks = (f"{plural(left_out, 'damaged line')} left out of the table",) if left_out else ()
     return ColumnTable(values, labels, units, fields, plain, "comma" if comma else "point", remarks)
+
+
+def _longest_of_numbers(lines: Sequence[str]) -> list[str]:
+    """The longest run of lines with nothing but several numbers, at most 3,000: a number in the header is no row."""
+    runs: list[list[str]] = [[]]
+    for line in lines:
+        row = line.strip()
+        if _NUMERIC_LINE.fullmatch(row) and re.search(r"[\s,;]", row):
+            runs[-1].append(line)
+        elif runs[-1]:
+            runs.append([])
+    return max(runs, key=len)[:3000]
 
 
 def _separation(numeric: Sequence[str], lines: Sequence[str], name: str, decimal: str | None) -> tuple[str, bool]:

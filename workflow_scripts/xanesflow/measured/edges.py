@@ -11,6 +11,9 @@ BELOW_EV, ABOVE_EV = 40.0, 60.0
 """How far below and above the tabulated edge the half step may lie: chemistry raises it by up to 20 eV, and an
 uncalibrated monochromator shifts it by as much in both directions."""
 
+FAR_EV = 20.0
+"""Chemistry raises an edge by up to this; if it lies further from a K edge than this, it may be an L3 edge instead."""
+
 _EDGES = ("K", "L3", "L2", "L1")
 _HEAVIEST = 92
 
@@ -110,6 +113,15 @@ def identify(half_ev: float, element: str | None, edge: str | None, name: str) -
         + (f", but near {others}" if others else "")
         + "; give --element SYMBOL and --edge."
     )
+
+
+def nearer_edge(element: str, half_ev: float) -> str | None:
+    """An L3 edge, by name and energy, that is much nearer to half of a step than the K edge taken for it; or None."""
+    away = abs(half_ev - (tabulated_ev(element, "K") or half_ev))
+    symbol, edge, energy = min(
+        (each for each in _all_edges() if each[1] == "L3"), key=lambda each: abs(half_ev - each[2])
+    )
+    return f"{symbol} {edge} ({energy:.0f} eV)" if away > FAR_EV and abs(half_ev - energy) < away / 2 else None
 
 
 def _near(half_ev: float) -> list[tuple[str, str, float]]:

@@ -68,7 +68,7 @@ def to_ev(
 
 
 def in_order(
-    energy: Floats, curves: list[Floats], name: str, exclude: tuple[Range, ...]
+    energy: Floats, curves: list[Floats], name: str, exclude: tuple[Range, ...], *, lost: int = 0
 ) -> tuple[Floats, list[Floats], tuple[str, ...]]:
     """Sort points by energy, average repeats, and leave out points that are excluded or not numbers.
 
@@ -77,6 +77,7 @@ def in_order(
         curves: arrays of (n,); the first one decides which points are good.
         name: of the file, for sentences.
         exclude: ranges of energy in eV to leave out.
+        lost: points that are no numbers and were remarked on before.
 
     Returns:
         Energies, curves, and remarks about what was done.
@@ -88,10 +89,8 @@ def in_order(
     good = np.isfinite(energy) & np.isfinite(curves[0])
     if good.sum() < len(good) / 2:
         raise XanesflowError(f"{name}: most points of the signal are no numbers; check --columns.")
-    if not good.all():
-        remarks.append(
-            f"{plural(int((~good).sum()), 'point that is no number', 'points that are no numbers')} left out"
-        )
+    if (missing := int((~good).sum()) - lost) > 0:
+        remarks.append(f"{plural(missing, 'point that is no number', 'points that are no numbers')} left out")
     energy, curves = energy[good], [curve[good] for curve in curves]
     if several_scans(energy):
         raise XanesflowError(f"{name} holds several scans one below the other; give each a file of its own.")
@@ -109,7 +108,10 @@ def in_order(
         energy, *curves = (np.add.reduceat(each, starts) / counts for each in (energy, *curves))
     kept = np.ones(len(energy), bool)
     for low, high in exclude:
-        kept &= (energy < low) | (energy > high)
+        inside = (energy >= low) & (energy <= high)
+        if not inside.any():
+            remarks.append(f"no point lies within --exclude {low:g}:{high:g} eV")
+        kept &= ~inside
     if not kept.all():
         remarks.append(f"{plural(int((~kept).sum()), 'point')} left out as --exclude says")
     return energy[kept], [curve[kept] for curve in curves], tuple(remarks)

@@ -126,3 +126,8 @@ class MeasuredSpectrum:
     def half_step_ev(self) -> float:
         """Where the normalised spectrum last crosses one half, in eV: spectra are aligned by it."""
         return float(self.parameters["half_step_ev"])
+
+    @property
+    def scan(self) -> tuple[str, str]:
+        """What tells one scan from others whatever its file is called: the file's SHA-256, and the group in it."""
+        return str(self.parameters.get("file_sha256", self.source)), str(self.parameters.get("group_key", ""))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation, Scan
+from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation, Scan, Stored
 from xanesflow.measured.normalise import normalise
 
 MOST_APART_EV = 1.0
@@ -15,7 +15,7 @@ MOST_APART_EV = 1.0
 
 
 def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisation | None = None) -> MeasuredSpectrum:
-    """Average µ of repeats and normalise it anew.
+    """Average µ of repeats and normalise it anew, by what projects hold of all of them if they do.
 
     The energies are the first scan's, within the range that all scans cover; the others are interpolated linearly.
 
@@ -53,8 +53,32 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
         "spread_of_repeats": float(np.mean(np.std(all_norm[:, near], axis=0))),
     }  # fmt: skip
     remarks = tuple(dict.fromkeys(f"{each.source}: {remark}" for each in spectra for remark in each.remarks))
+    stated = all(each.parameters["element_from"] == "stated" for each in spectra)
+    element, edge = (first.element, first.edge) if stated else (None, None)
+    flattened = np.mean([np.interp(energy, each.energy_ev, each.flattened) for each in spectra], axis=0)
     scan = Scan(
-        energy, all_mu.mean(axis=0), first.parameters["mode"], names, first.element, first.edge, None, None, parameters,
-        remarks,
+        energy, all_mu.mean(axis=0), first.parameters["mode"], names, element, edge, flattened, _mean_stored(spectra),
+        parameters, remarks,
     )  # fmt: skip
     return normalise(scan, normalisation)
+
+
+def _mean_stored(spectra: Sequence[MeasuredSpectrum]) -> Stored | None:
+    """What projects hold for all of the repeats: the means of their ranges and of steps fixed by hand; else None."""
+    given = [each.parameters for each in spectra]
+    ranges = all(each["ranges_from"] == "project" for each in given)
+    steps = all(each["edge_step_from"] == "stored" for each in given)
+    if not ranges and not steps:
+        return None
+
+    def mean(name: str) -> tuple[float, float]:
+        low, high = np.mean([np.add(each[name], each["e0_ev"]) for each in given], axis=0)
+        return float(low), float(high)
+
+    return Stored(
+        float(np.mean([each["e0_ev"] for each in given])),
+        mean("pre_edge_range_ev") if ranges else None,
+        mean("post_edge_range_ev") if ranges else None,
+        given[0]["post_edge_order"] if len({each["post_edge_order"] for each in given}) == 1 else None,
+        float(np.mean([each["edge_step"] for each in given])) if steps else None,
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.measured import quality
-from xanesflow.measured.edges import checked, covered, identify, tabulated_ev
+from xanesflow.measured.edges import checked, covered, identify, nearer_edge, tabulated_ev
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
@@ -42,13 +42,15 @@ class _Fit:
 
 @dataclass(frozen=True)
 class _Choice:
-    """The fit of the line and the polynomial; None leaves the choice to Larch. Ranges are absolute energies in eV."""
+    """The fit of the line and the polynomial; None leaves the choice to Larch."""
 
-    pre: Range | None
+    pre: Range | None  # absolute energies in eV, of a project
     post: Range | None
     order: int | None
     step: float | None
     source: str
+    asked_pre: Range | None = None  # eV relative to the edge, of the user
+    asked_post: Range | None = None
 
 
 def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpectrum:
@@ -82,9 +84,16 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
         quality.rises(energy, fit.norm, half, name)
     _room(energy, half, name)
+    quality.check_gap(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
     cut_short = [] if scan.mode == "normalised" else _short(energy, half)
+    if scan.mode == "normalised" and (options.pre or options.post or options.order is not None):
+        cut_short = ["it is normalised already, so that --pre, --post and --order have no effect"]
+    if origin == "energy" and (nearer := nearer_edge(symbol, half)):
+        cut_short.append(
+            f"the edge is nearer to {nearer} than to {symbol} K; if it is that, say so with --element and --edge"
+        )
     remarks = (*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half), *cut_short)
     e0 = options.e0_ev if options.e0_ev is not None else half
     parameters: dict[str, Any] = {
@@ -190,15 +199,11 @@ def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
                 f"{'before' if option == '--pre' else 'after'} the edge at {zero:.0f} eV; the scan runs from "
                 f"{energy[0] - zero:.0f} to {energy[-1] - zero:.0f} eV about it."
             )
-        if option == "--pre":
-            pre = absolute
-        else:
-            post = absolute
     if options.order is not None:
         order = options.order
     if source == "given":
         step = None
-    return _Choice(pre, post, order, step, source)
+    return _Choice(pre, post, order, step, source, options.pre, options.post)
 
 
 def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> tuple[_Fit, float]:
@@ -228,10 +233,9 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
     from larch import Group
     from larch.xafs import pre_edge
 
-    relative = [
-        (absolute[0] - e0, absolute[1] - e0) if absolute else (usual[n] if usual else None)
-        for n, absolute in enumerate((choice.pre, choice.post))
-    ]
+    stored = [(each[0] - e0, each[1] - e0) if each else None for each in (choice.pre, choice.post)]
+    asked, usual = (choice.asked_pre, choice.asked_post), usual or (None, None)
+    relative = [asked[n] or stored[n] or usual[n] for n in range(2)]
     pre, post = ((None, None) if each is None else each for each in relative)
     group = Group(energy=scan.energy_ev.copy(), mu=scan.mu.copy())
     given = {"pre1": pre[0], "pre2": pre[1], "norm1": post[0], "norm2": post[1], "nnorm": choice.order}
@@ -255,7 +259,7 @@ def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
     if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
         raise XanesflowError(
             f"{scan.source}: the spectrum is not about 0 before and 1 after the edge, so it is not normalised; "
-            "name its column as µ, --columns energy=1,mu=2."
+            "read it as µ: --mode mu, or --columns energy=1,mu=2 where columns have no names."
         )
     half = last_half_crossing(energy, norm, start)
     if half is None:

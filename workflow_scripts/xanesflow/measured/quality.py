@@ -10,6 +10,7 @@ from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together
+WIDEST_GAP_EV = 5.0  # between the two points that half of the step lies between
 FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV after it
 LEAST_JUMP = 2e-3  # fraction of the scan's whole range of values
 LEAST_OVER_NOISE = 2.5  # of averages, which single points hardly change
@@ -20,7 +21,8 @@ def no_edge(name: str) -> XanesflowError:
     """The error for data without an edge."""
     return XanesflowError(
         f"{name} shows no absorption edge, no clear step from one level to a higher one; check that the columns "
-        "are right (--columns) and that the scan holds the edge, or name the edge's energy with --e0."
+        "are right (--columns for text), that the scan holds the edge, and that --pre and --post suit it, or name the "
+        "edge's energy with --e0."
     )
 
 
@@ -33,6 +35,20 @@ def enough_points(energy: Floats, name: str) -> None:
     if len(energy) < FEWEST_POINTS:
         raise XanesflowError(
             f"{name} has {plural(len(energy), 'usable point')}, too few for a spectrum; give the whole scan."
+        )
+
+
+def check_gap(energy: Floats, half: float, name: str) -> None:
+    """Refuse a spectrum whose edge lies where it has no points, so that its energy would be made up.
+
+    Raises:
+        XanesflowError: the points on both sides of half of the step are more than `WIDEST_GAP_EV` apart.
+    """
+    right = int(np.clip(np.searchsorted(energy, half), 1, len(energy) - 1))
+    if energy[right] - energy[right - 1] > WIDEST_GAP_EV:
+        raise XanesflowError(
+            f"{name} has no points between {energy[right - 1]:.1f} and {energy[right]:.1f} eV, where its edge lies; "
+            "give a scan with points there (and check --exclude)."
         )
 
 

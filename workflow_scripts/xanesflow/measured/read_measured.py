@@ -91,7 +91,9 @@ def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Sc
         signal.x, name, stated=signal.x_unit, angle=signal.x_is_angle, asked=reading.energy_unit, d_spacing=d_spacing
     )
     curves = [signal.mu] if signal.flattened is None else [signal.mu, signal.flattened]
-    energy, curves, remarks = in_order(energy, curves, name, reading.exclude)
+    energy, curves, remarks = in_order(energy, curves, name, reading.exclude, lost=signal.lost)
+    if reading.d_spacing and unit != "deg":
+        remarks += (f"the energies are in {unit} and no angles, so --d-spacing has no effect",)
     parameters: dict[str, Any] = {
         "format": "XDI" if table.header and table.header[0].startswith("XDI/") else "columns",
         "file_sha256": sha256_file(path),
@@ -137,7 +139,7 @@ def _of_group(group: Group, path: Path, name: str, reading: Reading) -> Scan:
         raise XanesflowError(f"{name} holds χ(k) and no absorption near an edge; choose another group with --group.")
     if reading.columns or (reading.mode and reading.mode not in ("mu", "normalised")):
         raise XanesflowError(f"{name}: a project's group holds µ alone; leave out --columns and --mode.")
-    mode: Mode = "normalised" if group.on("is_nor") or reading.mode == "normalised" else "mu"
+    mode: Mode = reading.mode or ("normalised" if group.on("is_nor") else "mu")
     energy, unit = to_ev(group.x, name, stated="", angle=False, asked=reading.energy_unit, d_spacing=reading.d_spacing)
     energy, curves, remarks = in_order(energy + group.shift_ev, [group.y], name, reading.exclude)
     parameters: dict[str, Any] = {

@@ -33,6 +33,12 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Names that a column may have, in lower-case letters and digits only."""
 
+OWN_TABLE = ("energy_ev", "mu", "normalised", "flattened")
+"""The columns that `xanesflow measured --output FILE.csv` writes; read again, it stays as it was normalised."""
+
+_ONE_ALONE = frozenset(("energy", "mu", "norm", "flat"))
+"""Roles that a file has one column for; of several that are named so, none is taken before the user says which."""
+
 _NEEDS: Mapping[Mode, tuple[tuple[str, ...], ...]] = {
     "mu": (("mu",),),
     "transmission": (("mutrans",), ("i0", "it")),
@@ -57,6 +63,7 @@ class Signal:
     mode: Mode  # what `mu` was computed from
     flattened: Floats | None  # (n,) or None
     used: Mapping[str, str]  # columns by role, for the record
+    lost: int  # points without µ that `remarks` account for
     remarks: tuple[str, ...]  # sentences for the user
 
 
@@ -72,7 +79,7 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
     Raises:
         XanesflowError: columns are not named or can be taken in several ways; counts are not positive.
     """
-    roles = _stated(table, name, columns) if columns else _named(table)
+    roles = _stated(table, name, columns) if columns else _named(table, name)
     if not roles and table.values.shape[1] == 2:
         roles = {"energy": (0,), "norm" if mode == "normalised" else "mu": (1,)}
     x_role = "energy" if "energy" in roles else "angle"
@@ -80,6 +87,8 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
         raise XanesflowError(
             f"{name} does not say which of its columns is what ({_described(table)}); say it with {_EXAMPLE}."
         )
+    if mode is None and not columns and table.labels == OWN_TABLE:
+        mode = "normalised"
     mode = mode or _only_mode(roles, table, name)
     needed = next((each for each in _NEEDS[mode] if all(role in roles for role in each)), None)
     if needed is None:
@@ -87,24 +96,30 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
             f"{name} has no columns for {mode} that are named so ({_described(table)}); say which with {_EXAMPLE}."
         )
     parts = {role: table.values[:, list(roles[role])].sum(axis=1) for role in needed}
-    mu, remarks = _made(mode, needed, parts, name)
+    mu, lost, remarks = _made(mode, needed, parts, name)
     position = roles[x_role][0]
     flat = table.values[:, roles["flat"][0]] if mode == "normalised" and "flat" in roles else None
     used = {role: "+".join(_called(table, n) for n in roles[role]) for role in (x_role, *needed)}
     unit = table.units[position] if table.units else ""
     if not unit and table.labels and table.labels[position].lower().endswith("ev"):
         unit = "keV" if table.labels[position].lower().endswith("kev") else "eV"
-    return Signal(table.values[:, position], x_role == "angle", unit, mu, mode, flat, used, remarks)
+    return Signal(table.values[:, position], x_role == "angle", unit, mu, mode, flat, used, lost, remarks)
 
 
-def _named(table: ColumnTable) -> dict[str, tuple[int, ...]]:
-    """Columns by role, from their names; the more specific name wins (`itrans` before `i1`)."""
+def _named(table: ColumnTable, name: str) -> dict[str, tuple[int, ...]]:
+    """Columns by role, from their names; of counts the more specific name wins (`itrans` before `i1`)."""
     plain = [re.sub(r"[\W_]", "", label.lower()) for label in table.labels]
     found: dict[str, tuple[int, ...]] = {}
     for role, names in ROLES.items():
-        position = next((plain.index(each) for each in names if each in plain), None)
-        if position is not None:
-            found[role] = (position,)
+        positions = [n for each in names for n, label in enumerate(plain) if label == each]
+        rivals = [n for n in positions if role in _ONE_ALONE or plain[n] == plain[positions[0]]]
+        if len(rivals) > 1:
+            raise XanesflowError(
+                f"{name}: {' and '.join(f'column {n + 1} ({_called(table, n)})' for n in rivals[:4])} may all be the "
+                f"{role}; say which with {_EXAMPLE}."
+            )
+        if positions:
+            found[role] = (positions[0],)
     return found
 
 
@@ -118,7 +133,11 @@ def _stated(table: ColumnTable, name: str, columns: str) -> dict[str, tuple[int,
                 f"--columns {on_one_line(columns)} is not understood at '{on_one_line(part)}'; "
                 f"write it as {_EXAMPLE}, with roles among {', '.join(ROLES)}."
             )
+        if role in found:
+            raise XanesflowError(f"--columns {on_one_line(columns)} names {role} twice; name each role once.")
         found[role] = tuple(_position(table, name, each.strip()) for each in where.split("+"))
+        if role in ("energy", "angle", "flat") and len(found[role]) > 1:
+            raise XanesflowError(f"--columns {on_one_line(columns)}: {role} is one column, not a sum; name one.")
     return found
 
 
@@ -157,27 +176,30 @@ def _possible(mode: Mode, roles: Mapping[str, object]) -> bool:
 
 def _made(
     mode: Mode, needed: tuple[str, ...], parts: Mapping[str, Floats], name: str
-) -> tuple[Floats, tuple[str, ...]]:
+) -> tuple[Floats, int, tuple[str, ...]]:
+    """µ, how many points lack it for want of counts, and remarks."""
     if len(needed) == 1:
-        return parts[needed[0]], ()
+        return parts[needed[0]], 0, ()
     remarks = []
+    usable = np.ones(len(parts[needed[0]]), bool)
     for role in needed:
         counts = parts[role]
-        known = counts[np.isfinite(counts)]
-        if not len(known) or np.mean(known <= 0) > _BAD_COUNTS:
+        # Fluorescence needs no logarithm: no counts, or fewer than a background that was taken off, are data too.
+        bad = (counts <= 0) & (role != "if")
+        known = np.isfinite(counts)
+        if not np.any(counts > 0) or np.mean(bad[known]) > _BAD_COUNTS:
             raise XanesflowError(
-                f"{name}: the counts of {role} are mostly not positive, so that no µ can be computed; check --columns."
+                f"{name}: {np.mean(counts[known] <= 0) if known.any() else 1:.0%} of the counts of {role} are not "
+                "positive, so that no µ can be computed; check --columns."
             )
-        if np.any(known <= 0):
-            remarks.append(
-                f"{plural(int(np.sum(known <= 0)), 'point')} left out, where counts of {role} are not positive"
-            )
+        if bad.any():
+            remarks.append(f"{plural(int(bad.sum()), 'point')} left out, where counts of {role} are not positive")
         if _saturated(counts):
             remarks.append(f"the counts of {role} stay at their maximum, as of a detector that saturates")
+        usable &= ~bad
     upper, lower = (parts["if"], parts["i0"]) if mode == "fluorescence" else (parts[needed[0]], parts[needed[1]])
-    good = (upper > 0) & (lower > 0)
-    ratio = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=good)
-    return (ratio if mode == "fluorescence" else np.log(ratio)), tuple(remarks)
+    ratio = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=usable)
+    return (ratio if mode == "fluorescence" else np.log(ratio)), int((~usable).sum()), tuple(remarks)
 
 
 def _saturated(counts: Floats) -> bool:

@@ -11,8 +11,7 @@ from typing import Any
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
-
-TABLE_COLUMNS = ("energy_ev", "mu", "normalised", "flattened")
+from xanesflow.measured.signals import OWN_TABLE
 
 ENDINGS = (".csv", ".json")
 
@@ -67,7 +66,7 @@ def as_record(spectrum: MeasuredSpectrum) -> dict[str, Any]:
 def _table(spectrum: MeasuredSpectrum) -> str:
     columns = (spectrum.energy_ev, spectrum.mu, spectrum.normalised, spectrum.flattened)
     rows = (f"{e:.4f},{mu:.8g},{norm:.6f},{flat:.6f}" for e, mu, norm, flat in zip(*columns, strict=True))
-    return "\n".join([",".join(TABLE_COLUMNS), *rows]) + "\n"
+    return "\n".join([",".join(OWN_TABLE), *rows]) + "\n"
 
 
 def _object(record: Mapping[str, Any]) -> str:
