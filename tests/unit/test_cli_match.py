@@ -141,6 +141,7 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):
     for command in (("match", "--measured"), ("mix",)):
         assert "are read; name another" in sentence(*command, scan, kept_table.parent, "-o", kept_table, code=2)
     assert kept_table.read_text(encoding="utf-8") == "mine\n"
+    assert "would be read as one" in sentence("pca", kept_table.parent, "-o", kept_table.with_name("new.csv"), code=2)
     assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept, code=1)
     copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
     assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept, code=1)

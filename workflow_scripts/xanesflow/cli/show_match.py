@@ -98,8 +98,13 @@ def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequenc
     for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot)):
         if path is None:
             continue
-        if path.is_dir() or path.resolve() in given or (path.exists() and path.resolve().parent in folders):
+        inside = path.resolve().parent in folders
+        if path.is_dir() or path.resolve() in given or (inside and path.exists()):
             raise WrongCallError(f"{path} is a folder or one of the files that are read; name another file.")
+        if inside:
+            raise WrongCallError(
+                f"{path} lies in a folder of scans, where it would be read as one; name another place."
+            )
         try:
             check(path)
         except XanesflowError as error:
