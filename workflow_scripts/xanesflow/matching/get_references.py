@@ -19,7 +19,7 @@ from xanesflow.matching.compute_candidates import (
     plan_spectra,
 )
 from xanesflow.matching.mixtures import MAX_SHIFT_EV, Standard
-from xanesflow.matching.rank_candidates import check_edge
+from xanesflow.matching.rank_candidates import check_k_edge
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import (
     MEASURED,
@@ -65,7 +65,7 @@ def one_element(spectra: Sequence[MeasuredSpectrum]) -> str:
         XanesflowError: they are of several elements, or of another edge.
     """
     for spectrum in spectra:
-        check_edge(spectrum)
+        check_k_edge(spectrum)
     elements = {spectrum.element for spectrum in spectra}
     if len(elements) > 1:
         raise XanesflowError(f"The scans are of {' and '.join(sorted(elements))}; use those of one element at a time.")

@@ -12,7 +12,7 @@ from xanesflow.core.tables import write_rows
 from xanesflow.core.text import plural
 from xanesflow.matching.draw_match import draw_match
 from xanesflow.matching.get_references import Listener, Wanted, get_references
-from xanesflow.matching.rank_candidates import Match, check_edge, match_spectrum
+from xanesflow.matching.rank_candidates import Match, check_k_edge, match_spectrum
 from xanesflow.matching.write_match import write_matches
 from xanesflow.measured import MeasuredSpectrum, Normalisation, read_measured
 
@@ -70,7 +70,7 @@ def _read(files: Iterable[Path], how: Normalisation) -> tuple[list[MeasuredSpect
         try:
             found = read_measured(path, normalisation=how)
             for spectrum in found:
-                check_edge(spectrum)
+                check_k_edge(spectrum)
             spectra += found
         except XanesflowError as error:
             left_out.append({"file": str(path), "detail": str(error)})

@@ -37,7 +37,7 @@ def expected_of(reference: Reference, element: str, calibration: MatchCalibratio
     return calibration.expects(element, metal=reference.metal, oxidation_state=state)
 
 
-def check_edge(spectrum: MeasuredSpectrum) -> None:
+def check_k_edge(spectrum: MeasuredSpectrum) -> None:
     """Refuse edges that nothing is computed for.
 
     Raises:
@@ -67,7 +67,7 @@ def match_spectrum(
     Raises:
         XanesflowError: the spectrum is not of a K edge, or no candidate can be compared with it.
     """
-    check_edge(spectrum)
+    check_k_edge(spectrum)
     target = target_of(spectrum)
     missing = list(left_out)
     fitted: list[tuple[Reference, Likeness]] = []

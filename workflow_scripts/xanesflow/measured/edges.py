@@ -43,7 +43,7 @@ def _all_edges() -> tuple[tuple[str, str, float], ...]:
     )
 
 
-def checked(element: str | None, edge: str | None, name: str) -> tuple[str | None, str | None]:
+def read_edge(element: str | None, edge: str | None, name: str) -> tuple[str | None, str | None]:
     """Check symbol and edge, and return them in their usual spelling.
 
     Raises:
@@ -60,7 +60,7 @@ def checked(element: str | None, edge: str | None, name: str) -> tuple[str | Non
     return symbol, level
 
 
-def covered(element: str, edge: str, first_ev: float, last_ev: float, name: str) -> None:
+def check_coverage(element: str, edge: str, first_ev: float, last_ev: float, name: str) -> None:
     """Refuse a scan that cannot hold its stated edge.
 
     Raises:

@@ -56,7 +56,7 @@ def read_text(path: Path) -> str:
     return _decoded(data, name)
 
 
-def not_too_long(text: str, name: str) -> None:
+def check_length(text: str, name: str) -> None:
     """Refuse text in columns that is far longer than a spectrum; a compressed file may hold such text.
 
     Raises:

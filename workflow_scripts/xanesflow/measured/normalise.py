@@ -11,7 +11,7 @@ import numpy as np
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.measured import quality
-from xanesflow.measured.edges import checked, covered, identify, nearer_edge, tabulated_ev
+from xanesflow.measured.edges import check_coverage, identify, nearer_edge, read_edge, tabulated_ev
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
@@ -69,21 +69,21 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
     options = options or Normalisation()
     name, energy = scan.source, scan.energy_ev
     # Check the stated element first, because a wrong one explains most other mistakes.
-    element, edge = checked(options.element or scan.element, options.edge or scan.edge, name)
+    element, edge = read_edge(options.element or scan.element, options.edge or scan.edge, name)
     if element and edge and len(energy):
-        covered(element, edge, energy[0], energy[-1], name)
-    quality.enough_points(energy, name)
+        check_coverage(element, edge, energy[0], energy[-1], name)
+    quality.check_points(energy, name)
     start = _start(scan, options)
 
     # Fit, unless the spectrum is already normalised, and find where it crosses one half.
     if scan.mode == "normalised":
         fit, half, choice = _as_it_stands(scan, start)
     else:
-        _room(energy, start, name)
+        _check_room(energy, start, name)
         choice = _choice(scan, options, start)
         fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
-        quality.rises(energy, fit.norm, half, name)
-    _room(energy, half, name)
+        quality.check_rise(energy, fit.norm, half, name)
+    _check_room(energy, half, name)
     quality.check_gap(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
@@ -156,7 +156,7 @@ def _start(scan: Scan, options: Normalisation) -> float:
     return start
 
 
-def _room(energy: Floats, edge: float, name: str) -> None:
+def _check_room(energy: Floats, edge: float, name: str) -> None:
     """Refuse a scan with too little before or after its edge."""
     before, after = edge - energy[0], energy[-1] - edge
     if before < LEAST_BEFORE_EV:

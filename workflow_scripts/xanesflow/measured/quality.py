@@ -26,7 +26,7 @@ def no_edge(name: str) -> XanesflowError:
     )
 
 
-def enough_points(energy: Floats, name: str) -> None:
+def check_points(energy: Floats, name: str) -> None:
     """Refuse a scan of few points.
 
     Raises:
@@ -64,7 +64,7 @@ def stands_out(mu: Floats, energy: Floats, jump: float) -> bool:
     return abs(jump) > max(LEAST_JUMP * float(np.ptp(mu)), LEAST_OVER_NOISE * spread)
 
 
-def rises(energy: Floats, normalised: Floats, half: float, name: str) -> None:
+def check_rise(energy: Floats, normalised: Floats, half: float, name: str) -> None:
     """Refuse a normalised spectrum without a sharp step above the noise.
 
     Raises:

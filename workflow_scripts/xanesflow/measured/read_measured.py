@@ -12,7 +12,7 @@ from xanesflow.core.text import plural
 from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
-from xanesflow.measured.foreign_file import not_too_long, on_one_line, read_text
+from xanesflow.measured.foreign_file import check_length, on_one_line, read_text
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
 from xanesflow.measured.normalise import normalise
 from xanesflow.measured.signals import take_signal
@@ -80,7 +80,7 @@ def read_scans(path: Path, reading: Reading) -> Iterator[Scan]:
         return
     if reading.groups:
         raise XanesflowError(f"{name} is no Athena project and has no groups; leave out --group.")
-    not_too_long(text, name)
+    check_length(text, name)
     yield _of_table(read_table(text, name, reading.decimal), path, name, reading)
 
 
