@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from iron_spectra import keep_spectra, measured
 from measured_files import ENERGY, mu, perl_group, project, table, xdi
 from shared_data import shared
 
-from xanesflow.app import measured_shown, measured_work
+from xanesflow.app import measured_asked, measured_shown, measured_work
+from xanesflow.core.errors import XanesflowError
 from xanesflow.interpretation import readers
 from xanesflow.interpretation.interpreter import Interpreter
 from xanesflow.running.do_work import Work
@@ -223,6 +225,47 @@ def test_handles_move_what_is_under_them_and_nothing_else():
     assert "pre" not in measured_shown.handled("pre_0", before, {**numbers, "pre_0": None}, None)
     assert measured_shown.handled("reset", before, numbers, None) == {"columns": "energy=1,mu=2"}
     assert measured_shown.handled("pre_0", before, numbers, None) == before["how"]
+
+
+FORM = {"libraries": ["examples"], "contains": "", "max_atoms": None, "most": 3, "sum": [], "model": None}
+FILES = {name: [{"id": "0" * 32, "name": "a"}] for name in measured_asked.OWN}
+NOWHERE = SimpleNamespace(settings=SimpleNamespace(campaign=None, cache=None))
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "value", "said"),
+    [
+        *(("mix", "most", value, "A combination has 1 to 4 standards") for value in (50, 5, 0, -1, 1.5, "2", True, [])),
+        *(("match", "max_atoms", value, "a whole number of atoms") for value in (0, 1.5, "8", True)),
+        ("interpret", "model", 99, "There is no interpreter"),
+    ],
+)
+def test_limits_of_fields_hold_for_whatever_is_sent(asked, field, value, said):
+    assert measured_asked.wanted(NOWHERE, "mix", {**FORM, "most": 4}, FILES)[2]["most"] == 4
+    with pytest.raises(XanesflowError, match=said):
+        measured_asked.wanted(NOWHERE, asked, {**FORM, field: value}, FILES)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("columns", ["energy=1,mu=2"], [5, ["energy"], None]),
+        ("mode", ["mu", "fluorescence"], ["evil", 7, None, [], ""]),
+        ("energy_unit", ["eV", "keV", "deg"], ["MeV", 1, {}]),
+        ("d_spacing", [0.1, 3, 20], [0, 21, "3", True, float("nan")]),
+        ("element", ["Fe"], [26, []]),
+        ("groups", [["foil"], []], ["foil", [1]]),
+        ("e0", [7112, 7112.5], ["7112", True, float("inf"), [7112]]),
+        ("pre", [[-150, -30.5]], [[-150], [None, 1], -150, "ab"]),
+        ("post", [[50, 400]], [[1, 2, 3], {"0": 1, "1": 2}]),
+    ],
+)
+def test_how_scans_are_read_is_taken_as_the_fields_give_it_and_else_refused_in_a_sentence(name, right, wrong):
+    for value in right:
+        assert measured_asked.checked_how({name: value, "files": ["/etc/passwd"]}) == {name: value}
+    for value in wrong:
+        with pytest.raises(XanesflowError, match=r"^[A-Z].* (is|are) .*; write it so\.$"):
+            measured_asked.checked_how({name: value})
 
 
 @pytest.mark.parametrize("element", ["Cu", "Fe", "Ni"])

@@ -1,4 +1,4 @@
-"""The page without a browser: who may enter, what may be sent, and the queue of work."""
+"""The page without a browser: what may be sent, and the queue of work."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import pytest
 from command_line import call
 from fake_engine import WorkingDirectory
 from feff_runs import bent_chain, poscar
+from pages import client, page_in, session_of
 from processes import is_alive, until
 from queued_work import KINDS
 from trained_campaign import model_of
@@ -22,9 +23,6 @@ from trained_campaign import model_of
 import xanesflow
 from xanesflow.app import campaign_view
 from xanesflow.app.campaign_work import read_campaign
-from xanesflow.app.security import Access
-from xanesflow.app.server import make_page
-from xanesflow.app.shared_page import Settings
 from xanesflow.app.structure_view import _figure, _given
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import fill
@@ -34,7 +32,6 @@ from xanesflow.running.do_work import Work
 from xanesflow.running.work_queue import CANCELLED, DONE, FAILED, STOPPED, WAITING, WorkQueue
 from xanesflow.simulations.state.failures import list_failures
 
-TOKEN = "a token that nobody guesses"
 SUBSET = "Cu_FEFF8L"
 
 
@@ -140,13 +137,14 @@ def test_a_queue_that_is_stopped_keeps_what_is_done_and_says_what_is_not(new_que
     slept = queue.add("one", "sleep", "long", {})
     until(lambda: queue.result("one", slept.id))
     queue.close()
-    (tmp_path / "work" / "half").mkdir()
-    (tmp_path / "work" / "half" / "job.json").write_text('{"id": 3')
+    half = tmp_path / "work" / ("0" * 32)
+    half.mkdir()
+    (half / "job.json").write_text('{"id": 3')
     again = new_queue()
     assert again.result("one", done.id) == {"sum": 3}
     assert again.get("one", slept.id).state == STOPPED
     assert "The server was stopped" in again.get("one", slept.id).error
-    assert not (tmp_path / "work" / "half").exists()
+    assert not half.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists processes in /proc")
@@ -176,49 +174,9 @@ def test_a_killed_server_leaves_no_process_and_its_work_counts_as_stopped(new_qu
 
 @pytest.fixture
 def page(tmp_path):
-    access = Access(frozenset({"localhost", "localhost:8050"}), TOKEN, "xanesflow_8050", alone=False)
-    made = make_page(Settings(tmp_path / "app", cache=tmp_path / "cache"), access)
+    made = page_in(tmp_path / "app", "localhost", "localhost:8050", cache=tmp_path / "cache")
     yield made
     made.queue.close()
-
-
-def client(page, token=TOKEN):
-    made = page.app.server.test_client()
-    if token:
-        assert made.get(f"/?token={token}").status_code == 303
-    return made
-
-
-@pytest.mark.parametrize("path", ["/", "/_dash-layout", "/assets/app.js", "/download/a/b", "/campaign/report"])
-def test_nothing_is_shown_without_the_token(page, path):
-    stranger = client(page, token="")
-    answer = stranger.get(path)
-    assert answer.status_code == 403
-    assert b"enter the token" in answer.data
-    assert stranger.get("/?token=wrong").status_code == 403
-    stranger.set_cookie("xanesflow_8050", "own.0123456789abcdef", domain="localhost")
-    assert stranger.get(path).status_code == 403
-
-
-def test_the_token_opens_the_page_and_does_not_stay_in_the_address(page):
-    answer = client(page, token="").get(f"/?token={TOKEN}")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
-    cookie = answer.headers["Set-Cookie"]
-    assert {"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
-    assert TOKEN not in cookie
-    posted = client(page, token="").post("/enter", data={"token": TOKEN})
-    assert posted.status_code == 303
-
-
-def test_other_names_and_other_pages_are_refused(page):
-    known = client(page)
-    assert known.get("/").status_code == 200
-    assert known.get("/", headers={"Host": "evil.example"}).status_code == 403
-    assert known.get("/", headers={"Host": "127.0.0.1:9999"}).status_code == 403
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:9999"):
-        assert known.post("/_dash-update-component", json={}, headers={"Origin": origin}).status_code == 403
-    own = known.post("/upload/structure?name=a", data=b"", headers={"Origin": "http://localhost:8050"})
-    assert own.status_code == 200
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_says_so(page):
@@ -249,8 +207,7 @@ def test_a_file_that_is_too_large_gets_the_commands_sentence(page):
 
 def test_files_of_a_job_go_to_its_own_session_only(page):
     one, two = client(page), client(page)
-    with one.session_transaction() as known:
-        session = known["session"]
+    session = session_of(one)
     page.queue._kinds = KINDS
     job = ended(page.queue, page.queue.add(session, "add", "a sum", {"a": 1, "b": 2}), session)
     got = one.get(f"/download/{job.id}/sum.txt")
@@ -261,6 +218,20 @@ def test_files_of_a_job_go_to_its_own_session_only(page):
         answer = one.get(f"/download/{path}")
         assert answer.status_code == 404 or b"_dash-config" in answer.data  # not a file, but the page itself
     assert two.get(f"/download/{job.id}/sum.txt").status_code == 404
+
+
+def test_only_models_and_ways_that_the_page_offers_are_taken(tmp_path, page):
+    asked, page = page.queue, page_in(tmp_path / "other", models=("builtin:Cu_FEFF",))
+    page.queue.close()
+    sent = {"given": {"name": "cuprite", "disorder": "refuse"}}
+    assert _given(page, sent, "Cu", "model:0")[0]["model"] == "builtin:Cu_FEFF"
+    for number in ("1", "99", "-1", "x", "", "0 ", "²"):
+        with pytest.raises(XanesflowError, match=r"no such model; choose one of the list\.$"):
+            _given(page, sent, "Cu", f"model:{number}")
+    with pytest.raises(XanesflowError, match=r"Partly occupied sites are refuse or ordered or random; choose"):
+        _given(page, {"given": {"name": "cuprite", "disorder": "evil"}}, "Cu", "model:0")
+    with pytest.raises(XanesflowError, match="'99' is not one that computes single sites"):
+        asked.ask("expect_time", *_given(page, sent, "Cu", 99))
 
 
 def test_what_a_browser_sends_beside_names_and_ids_is_left_out(page):
@@ -289,8 +260,7 @@ def test_a_campaign_is_shown_as_status_counts_it_and_its_report_in_a_box_of_its_
     assert found["forecast"] == "All sites have ended: 2 good, 1 failed."
     assert "engine_failed" in str(campaign_view._shown(found))
 
-    settings = Settings(tmp_path / "app", campaign=campaign.folder)
-    page = make_page(settings, Access(frozenset({"localhost"}), TOKEN, "xanesflow_8050", alone=True))
+    page = page_in(tmp_path / "app", alone=True, campaign=campaign.folder)
     try:
         known = client(page)
         assert known.get("/campaign/report").status_code == 404
@@ -338,21 +308,6 @@ def test_structures_are_found_by_their_elements(page):
         page.queue.ask("search_structures", {"words": "", "elements": "Xx"})
     with pytest.raises(XanesflowError, match="Write a part of a name"):
         page.queue.ask("search_structures", {"words": " ", "elements": ""})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--host", "0.0.0.0"], "needs --token"),
-        (["--host", "0.0.0.0", "--token", "short"], "16 characters or more"),
-        (["--name", "x.example.org"], "--name belongs to --host"),
-        (["--campaign", "nowhere"], "nowhere has no folder results"),
-        (["--host", "203.0.113.7", "--token", "x" * 20], "Nothing can listen at 203.0.113.7"),
-    ],
-)
-def test_wrong_options_are_refused_in_a_sentence(arguments, said, tmp_path):
-    code, _, err = call("app", "--no-browser", "--folder", tmp_path, *arguments)
-    assert code in (1, 2) and said in err
 
 
 def test_the_command_says_what_to_install_where_dash_is_missing(monkeypatch, tmp_path):

@@ -1,6 +1,9 @@
 """Names, options and settings that nobody means, where a word is given and not a file: each ends in one sentence."""
 
 import io
+import os
+import time
+from contextlib import suppress
 
 import pytest
 from hostile_commands import fault_of, import_libraries, run
@@ -88,6 +91,14 @@ def test_a_session_may_not_fill_the_disk(tmp_path, monkeypatch):
     with pytest.raises(XanesflowError, match="at a time are too many"):
         uploads.receive("own", "structure", "x", 9, io.BytesIO(bytes(9)))
     assert uploads.receive("other", "structure", "x", 9, io.BytesIO(bytes(9)))
+
+    # What is shown is not removed to make room, until it is 7 days old.
+    first, second = sorted((tmp_path / "own").iterdir())
+    for days, kept in ((6.9, [first, second]), (7.1, [second])):
+        os.utime(first, (time.time() - 86400 * days,) * 2)
+        with suppress(XanesflowError):
+            uploads.receive("own", "structure", "x", 9, io.BytesIO(bytes(9)))
+        assert set(kept) == {first, second} & set((tmp_path / "own").iterdir())
 
 
 WRONG = (

@@ -65,7 +65,9 @@ def _shown(found: dict[str, Any]) -> Any:
     rows = [
         [
             *row.values(),
-            html.Progress(value=f"{ended:.4f}", max="1", **pieces.told(aria_label=f"Ended sites of {row['subset']}")),
+            html.Progress(
+                value=f"{ended:.4f}", max="1", **pieces.hyphenated(aria_label=f"Ended sites of {row['subset']}")
+            ),
         ]
         for row, ended in zip(found["rows"], found["ended"], strict=True)
     ]

@@ -156,14 +156,16 @@ def answer(job: str, result: dict[str, Any], laid: int) -> Iterable[Any]:
             [
                 html.Button(
                     row["cells"][0], id={"lay": job, "row": n}, type="button", className="quiet",
-                    **pieces.told(aria_label=f"Lay {row['name']} over the scan", aria_pressed=str(n == laid).lower()),
+                    **pieces.hyphenated(
+                        aria_label=f"Lay {row['name']} over the scan", aria_pressed=str(n == laid).lower()
+                    ),
                 ),
                 *row["cells"][1:],
             ]
             for n, row in enumerate(rows)
         ]  # fmt: skip
-        told = [{"className": "laid" if n == laid else ""} for n in range(len(rows))]
-        yield pieces.table("What is laid over the scan", ["lay over", *result["names"][1:]], cells, told)
+        row_attributes = [{"className": "laid" if n == laid else ""} for n in range(len(rows))]
+        yield pieces.table("What is laid over the scan", ["lay over", *result["names"][1:]], cells, row_attributes)
     readings = result.get("readings", ())
     for reading in readings[:_MOST_SHOWN]:
         yield html.H4(reading["source"])
@@ -191,4 +193,4 @@ def _bar(value: float, low: float, high: float, prior_low: float, prior_high: fl
         html.Span(className=name, style={"left": f"{scale * (a - first):.1f}%", "width": f"{scale * (b - a):.1f}%"})
         for name, a, b in (("prior", prior_low, prior_high), ("bar", low, high), ("value", value, value))
     ]
-    return html.Div(parts, className="bars", **pieces.told(aria_hidden="true"))
+    return html.Div(parts, className="bars", **pieces.hyphenated(aria_hidden="true"))

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from xanesflow.app import pieces
+from xanesflow.app.measured_asked import (
+    LIBRARIES,
+    MODES,
+    MOST_STANDARDS,
+    NO_MODEL,
+    OWN,
+    SPACING,
+    UNITS,
+    checked_how,
+    interpreters,
+    wanted,
+)
 from xanesflow.app.measured_shown import HANDLES, RANGES, answer, handled, overlay, seen
 from xanesflow.app.shared_page import Page
-from xanesflow.config.result_paths import trained_interpreters
 from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.text import plural
 
 KINDS = ("match_scans", "mix_scans", "interpret_scans", "write_scans")
 
-MODES = {
-    "": "as found", "transmission": "transmission", "fluorescence": "fluorescence", "reference": "reference",
-    "mu": "µ", "normalised": "normalised",
-}  # fmt: skip
-LIBRARIES = ["examples", "minerals"]
-UNITS = {"": "as found", "eV": "eV", "keV": "keV", "deg": "angles"}
 FORM = ("columns", "mode", "energy_unit", "d_spacing", "element", "groups")
-_OWN = ("structures", "standards")
-_NO_MODEL = (
-    "There is no interpreter for {}: make one with `snakemake interpretation` in the campaign that this page shows "
-    "(`xanesflow app --campaign DIR`). Until then, Match says what oxidation state the best candidates have."
-)
 
 
 def layout(page: Page) -> Any:
     """The view."""
+    # How files are read that leave something open.
     spacing = "Spacing of the monochromator for angles, Å (--d-spacing)"
     groups = pieces.choice("measured-groups", "Groups of the project (--group)", [], [], several=True)
     form = pieces.folded(
@@ -41,13 +41,14 @@ def layout(page: Page) -> Any:
         pieces.field("measured-columns", "Columns (--columns)", placeholder="energy=1,i0=2,it=3"),
         pieces.choice("measured-mode", "Signal (--mode)", MODES, ""),
         pieces.choice("measured-energy_unit", "Energies (--energy-unit)", UNITS, ""),
-        pieces.field("measured-d_spacing", spacing, "number", min=0.1, max=20),
+        pieces.field("measured-d_spacing", spacing, "number", min=SPACING[0], max=SPACING[1]),
         pieces.field("measured-element", "Absorber (--element)", placeholder="Fe"),
         html.Div(groups, id="measured-grouped", className="scroll"),
         pieces.button("measured-read", "Read again"),
         id="measured-form",
     )
 
+    # The normalisation in numbers; the figure has the same handles.
     def number(name: str, label: str) -> html.Div:
         return pieces.field(f"measured-{name}", label, "number", step="any", debounce=True)
 
@@ -65,6 +66,8 @@ def layout(page: Page) -> Any:
             className="row",
         ),
     ]
+
+    # The three questions.
     match = pieces.folded(
         "Match: which structure is it?",
         pieces.choice("measured-libraries", "Candidates", LIBRARIES, LIBRARIES[:1], several=True),
@@ -85,7 +88,9 @@ def layout(page: Page) -> Any:
     standards = pieces.folded(
         "Mix: which of my standards make it up?",
         pieces.drop("measured-standards", "measured", "Drop measured spectra of known samples", several=True),
-        pieces.field("measured-most", "Most standards in a combination", "number", value=3, min=1, max=4, step=1),
+        pieces.field(
+            "measured-most", "Most standards in a combination", "number", value=3, min=1, max=MOST_STANDARDS, step=1
+        ),
         pieces.choice("measured-sum", "", {"sum": "fractions add up to 1"}, [], several=True),
         html.Div(mix, className="row"),
     )
@@ -98,6 +103,8 @@ def layout(page: Page) -> Any:
         html.P(id="measured-no-model", className="soft"),
         html.Div(model, id="measured-interpretable", hidden=True),
     )
+
+    # On the left: scans, then what they are, their normalisation and the questions.
     given = [
         html.H2("1. Scans"),
         pieces.drop("measured-files", "measured", "Drop measured scans: XDI, Athena, .nor or columns", several=True),
@@ -115,6 +122,8 @@ def layout(page: Page) -> Any:
         interpret,
         pieces.error("measured-refused"),
     ]
+
+    # On the right: the scan that is shown, and the answers. In a narrow window all four parts stand in one column.
     spectrum = [
         html.H2("Spectrum"),
         pieces.graph("measured-spectrum", "Scan and its normalisation", 560, edits={"shapePosition": True}),
@@ -143,11 +152,12 @@ def _of_scans(page: Page) -> None:
     def read(now: dict[str, Any]) -> dict[str, Any]:
         """What the library says of the scans, or its sentence."""
         try:
-            given = {"how": now["how"], "only": now.get("only")}
+            given = {"how": checked_how(now["how"]), "only": now.get("only")}
             return page.queue.ask("read_scans", given, {"scans": page.paths(now["files"])})
         except (XanesflowError, OSError) as error:
             return {"error": sentence_about(error), "failed": {}, "groups": []}
 
+    # Files are given, or read again by what the form now says.
     @app.callback(
         output=Output("measured", "data", allow_duplicate=True),
         inputs={
@@ -169,6 +179,7 @@ def _of_scans(page: Page) -> None:
         now = {"files": files, "how": how}
         return {**now, "found": read(now)}
 
+    # What was read is shown.
     @app.callback(
         output={
             "error": Output("measured-error", "children"),
@@ -192,6 +203,7 @@ def _of_scans(page: Page) -> None:
         failed = measured.get("found", {}).get("failed") and "only" not in measured
         return seen(measured, form=bool(failed))
 
+    # A handle is moved, a number written, or another scan shown: only that scan is read again.
     @app.callback(
         output=Output("measured", "data", allow_duplicate=True),
         inputs={
@@ -220,6 +232,7 @@ def _of_scans(page: Page) -> None:
 def _of_answers(page: Page) -> None:
     app = page.app
 
+    # Interpreters that know the element are offered.
     @app.callback(
         Output("measured-model", "options"),
         Output("measured-model", "value"),
@@ -229,9 +242,10 @@ def _of_answers(page: Page) -> None:
     )
     def _(measured: Any) -> tuple[list[str], str | None, str, bool]:
         element = (measured or {}).get("found", {}).get("shown", {}).get("element", "")
-        names = [each.name for each in _models(page) if re.search(f"-({element}_[^-]*|all)-", each.name)]
-        return names, next(iter(names), None), "" if names else _NO_MODEL.format(element), not names
+        names = [each.name for each in interpreters(page) if re.search(f"-({element}_[^-]*|all)-", each.name)]
+        return names, next(iter(names), None), "" if names else NO_MODEL.format(element), not names
 
+    # A button queues a job.
     @page.callback(
         output=[],
         inputs={
@@ -243,19 +257,20 @@ def _of_answers(page: Page) -> None:
                 name: State(f"measured-{name}", "value")
                 for name in ("libraries", "contains", "max_atoms", "most", "sum", "model")
             },
-            "own": {name: State(f"measured-{name}", "data") for name in _OWN},
+            "own": {name: State(f"measured-{name}", "data") for name in OWN},
         },
         error="measured-refused",
         prevent_initial_call=True,
     )
     def _(*, clicks: Any, measured: Any, form: Any, own: Any) -> None:
         asked = str(ctx.triggered_id).removeprefix("measured-")
-        kind, title, given, needed = _wanted(page, asked, form, {name: own[name] or [] for name in _OWN})
+        kind, title, given, needed = wanted(page, asked, form, {name: own[name] or [] for name in OWN})
         scans = [each for k, each in enumerate(measured["files"]) if str(k) not in measured["found"]["failed"]]
         files = {"scans": page.paths(scans), **{name: page.paths(own[name]) for name in needed}}
         name = scans[0]["name"] if len(scans) == 1 else plural(len(scans), "scan")
-        page.add(kind, f"{name}: {title}", {**given, "how": measured["how"]}, files)
+        page.add(kind, f"{name}: {title}", {**given, "how": checked_how(measured["how"])}, files)
 
+    # Jobs are shown, and one row of one of them is laid over its scan: the one clicked, until a newer job has rows.
     @app.callback(
         Output("measured-jobs", "children"),
         Output("measured-answer", "figure"),
@@ -279,40 +294,3 @@ def _of_answers(page: Page) -> None:
             row = laid["row"] if laid and laid["job"] == job["id"] else -1
             cards.append(pieces.job_card(job, [*answer(job["id"], job["result"], row)]))
         return cards, overlay(drawn[laid["job"]], laid["row"]) if laid else no_update, laid, not laid
-
-
-def _models(page: Page) -> list[Path]:
-    """The interpreters of the campaign that the page shows, the preferred first."""
-    kinds = trained_interpreters(page.settings.campaign) if page.settings.campaign else []
-    return [path.resolve() for paths in kinds for path in paths]
-
-
-def _wanted(page: Page, asked: str, form: dict[str, Any], own: dict[str, Any]) -> tuple[str, str, dict[str, Any], Any]:
-    """Kind and title of a job, what it is given, and the files of the reader's own that it needs besides the scans.
-
-    Raises:
-        XanesflowError: something is missing.
-    """
-    if asked == "write":
-        return "write_scans", "normalised", {}, ()
-    if asked == "interpret":
-        model = next((each for each in _models(page) if each.name == form["model"]), None)
-        if model is None:
-            raise XanesflowError(_NO_MODEL.format("these scans"))
-        return "interpret_scans", f"interpretation by {model.stem}", {"model": str(model)}, ()
-    if asked == "match":
-        libraries = [each for each in LIBRARIES if each in form["libraries"]]  # no path that a browser sends
-        number = len(own["structures"])
-        if not libraries and not number:
-            raise XanesflowError("Choose examples or minerals as candidates, or give structure files.")
-        given = {"libraries": libraries, "max_atoms": form["max_atoms"], "contains": (form["contains"] or "").strip()}
-        given["cache"] = page.settings.cache and str(page.settings.cache)
-        title = " and ".join([*libraries, *[plural(number, "structure file")] * bool(number)])
-        return "match_scans", f"match with {title}", given, ["structures"]
-    if not own["standards"]:
-        raise XanesflowError("Give measured spectra of known samples first.")
-    standards = f"{plural(len(own['standards']), 'file')} of standards"
-    if asked == "rank":
-        return "match_scans", f"match with {standards}", {"measured": True}, ["standards"]
-    given = {"most": form["most"] or 3, "sum_to_one": bool(form["sum"])}
-    return "mix_scans", f"mixture of {standards}", given, ["standards"]

@@ -14,8 +14,8 @@ from xanesflow.running import work_queue as wq
 _GRAPH: Any = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
-def told(**names: str) -> dict[str, Any]:
-    """Properties with hyphens: `told(aria_label="Cell")`."""
+def hyphenated(**names: str) -> dict[str, Any]:
+    """Properties with hyphens: `hyphenated(aria_label="Cell")`."""
     return {name.replace("_", "-"): value for name, value in names.items()}
 
 
@@ -50,7 +50,7 @@ def drop(store: str, purpose: str, label: str, *, several: bool = False) -> html
         label: says what to give.
         several: whether more than one file may be given.
     """
-    about = told(data_purpose=purpose, data_store=store, data_several="1" if several else "", data_label=label)
+    about = hyphenated(data_purpose=purpose, data_store=store, data_several="1" if several else "", data_label=label)
     # app.js puts the field into the first, which Dash has not, and says in the next two what was sent and what refused.
     said = [html.P(id=f"{store}-kept", className="soft"), error(f"{store}-refused")]
     return html.Div([html.Div(className="file", **about), *said, dcc.Store(id=store)], className="drop")
@@ -83,11 +83,11 @@ def graph(name: str, label: str, height: int = 420, **config: Any) -> html.Div:
     """
     drawn = dcc.Graph(id=name, config=_GRAPH | config, style={"height": f"{height}px"})
     buttons = [
-        html.Button(form.upper(), type="button", className="quiet", **told(data_image=form, data_graph=name))
+        html.Button(form.upper(), type="button", className="quiet", **hyphenated(data_image=form, data_graph=name))
         for form in ("svg", "png")
     ]
     parts = [
-        html.Div(drawn, role="figure", **told(aria_label=label)),
+        html.Div(drawn, role="figure", **hyphenated(aria_label=label)),
         html.P(["Figure as ", *buttons], className="row"),
     ]
     return html.Div(parts, className="figure")
@@ -96,7 +96,7 @@ def graph(name: str, label: str, height: int = 420, **config: Any) -> html.Div:
 def terminal(words: Sequence[str]) -> html.Div:
     """The command that gives the same, with a button that copies it."""
     line = shlex.join(words)
-    copy = html.Button("Copy", type="button", className="quiet", **told(data_copy=line))
+    copy = html.Button("Copy", type="button", className="quiet", **hyphenated(data_copy=line))
     return html.Div([html.Span("The same in a terminal"), html.Code(line), copy], className="terminal")
 
 
@@ -115,14 +115,14 @@ def job_card(job: Mapping[str, Any], more: Sequence[Any] = ()) -> html.Li:
     buttons = [
         html.Button(
             label, id={"act": verb, "job": name}, type="button", className="quiet",
-            **told(aria_label=f"{label}: {title}"),
+            **hyphenated(aria_label=f"{label}: {title}"),
         )
         for verb, label in acts.items()
     ]  # fmt: skip
     said = html.P([html.Span(f"{state}{took}", className="state"), " ", str(job["said"])], role="status")
     parts: list[Any] = [html.H3(title), html.Div([said, *buttons], className="row")]
     if not over:
-        parts.append(html.Progress(value=str(job["share"]), max="1", **told(aria_label=f"Progress of {title}")))
+        parts.append(html.Progress(value=str(job["share"]), max="1", **hyphenated(aria_label=f"Progress of {title}")))
     parts += [*remarks([job["error"]], "error"), *remarks(result.get("remarks", ())), *more]
     if files := job["files"]:
         links = [html.A(each, href=f"/download/{name}/{each}", download=each) for each in files]
@@ -150,7 +150,9 @@ def table(
         for row, more in zip(rows, about or [{}] * len(rows), strict=True)
     ]
     whole = html.Table([html.Thead(html.Tr(head)), html.Tbody(body)])
-    return html.Div(whole, className="scroll", hidden=not rows, role="region", tabIndex="0", **told(aria_label=label))
+    return html.Div(
+        whole, className="scroll", hidden=not rows, role="region", tabIndex="0", **hyphenated(aria_label=label)
+    )
 
 
 def _is_number(cell: Any) -> bool:

@@ -10,8 +10,11 @@ from html import escape
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, current_app, redirect, request
 from flask import session as cookie
+
+from xanesflow.app.page_folder import SESSION
+from xanesflow.core.errors import XanesflowError
 
 COOKIE_DAYS = 30
 
@@ -45,16 +48,24 @@ class Access:
         cookie: name of the cookie, different for each port.
         alone: whether all who enter are one person, who finds the same work in each browser; else each browser has a
             session of its own.
+        names: those of `hosts` from which requests may come although a proxy passes on another, such as without its
+            port.
     """
 
     hosts: frozenset[str]
     token: str
     cookie: str
     alone: bool
+    names: frozenset[str] = frozenset()
 
-    def protect(self, server: Flask) -> None:
-        """Check each request of a server before anything else sees it, and add headers to each answer."""
-        server.secret_key = self.token  # signs the cookie, so that only who knew the token has one
+    def protect(self, server: Flask, secret: str) -> None:
+        """Check each request of a server before anything else sees it, and add headers to each answer.
+
+        Args:
+            server: the page's.
+            secret: signs the cookies; who knows the token must not know it, or could write a cookie of another session.
+        """
+        server.secret_key = secret
         server.config.update(
             SESSION_COOKIE_NAME=self.cookie, SESSION_COOKIE_SAMESITE="Lax", SESSION_REFRESH_EACH_REQUEST=False,
             PERMANENT_SESSION_LIFETIME=timedelta(days=COOKIE_DAYS),
@@ -73,22 +84,43 @@ class Access:
         if request.host.lower() not in self.hosts:
             return Response("This page does not answer under that name.\n", 403, mimetype="text/plain")
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() not in self.hosts:
+        if origin is not None and urlsplit(origin).netloc.lower() not in {request.host.lower(), *self.names}:
             return Response("Another page sent this request, so it is refused.\n", 403, mimetype="text/plain")
         given = request.args.get("token", "") or (request.form.get("token", "") if request.path == "/enter" else "")
         if not given:
-            return None if "session" in cookie else _closed(_ASK)
+            return None if self._is_known() else _closed(_ASK)
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return _closed("This is not the token. " + _ASK)
         cookie.permanent = True
-        cookie.setdefault("session", "own" if self.alone else secrets.token_hex(16))
+        cookie["entered"] = self._proof()
+        if self.alone or not _has_session():
+            cookie["session"] = "own" if self.alone else secrets.token_hex(16)
         return cast(Response, redirect("/", 303))
+
+    def _is_known(self) -> bool:
+        """Whether the request has the cookie of who entered by this token."""
+        entered = str(cookie.get("entered")).encode()
+        return hmac.compare_digest(entered, self._proof().encode()) and _has_session()
+
+    def _proof(self) -> str:
+        """What the cookie of who entered by this token holds, so that a new token closes the old sessions."""
+        return hmac.new(str(current_app.secret_key).encode(), self.token.encode(), "sha256").hexdigest()
 
 
 def _closed(sentence: str) -> Response:
     return Response(_DOOR.format(sentence=escape(sentence)), 403, mimetype="text/html")
 
 
+def _has_session() -> bool:
+    return bool(SESSION.fullmatch(str(cookie.get("session"))))
+
+
 def session() -> str:
-    """The session of the request that is being answered."""
+    """The session of the request that is being answered, which names folders.
+
+    Raises:
+        XanesflowError: its cookie holds none.
+    """
+    if not _has_session():
+        raise XanesflowError("This browser has no session; open the address of the page with its token again.")
     return str(cookie["session"])

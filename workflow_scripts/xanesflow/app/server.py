@@ -12,6 +12,7 @@ from dash.exceptions import PreventUpdate
 from flask import Flask, Response, jsonify, request, send_file
 
 from xanesflow.app import campaign_view, measured_view, pieces, structure_view
+from xanesflow.app.page_folder import secret_of
 from xanesflow.app.security import Access, session
 from xanesflow.app.shared_page import Page, Settings
 from xanesflow.app.uploads import Uploads
@@ -54,7 +55,7 @@ def make_page(settings: Settings, access: Access) -> Page:
         OSError: the folder cannot be written.
     """
     flask = Flask("xanesflow.app")
-    access.protect(flask)
+    access.protect(flask, secret_of(settings.folder))
     functions = {name: f"{module}:{name}" for name, module in KINDS.items()}
     queue = WorkQueue(settings.folder / "work", functions, heavy=HEAVY, at_a_time=settings.at_a_time, most=MOST)
     app = Dash(
@@ -75,15 +76,17 @@ def _layout(page: Page) -> html.Div:
     tabs, panels = list[Any](), list[Any]()
     for name, label, view in VIEWS:
         first = not tabs
-        about = pieces.told(aria_selected=str(first).lower(), aria_controls=f"panel-{name}")
+        about = pieces.hyphenated(aria_selected=str(first).lower(), aria_controls=f"panel-{name}")
         tabs.append(html.Button(label, id=f"tab-{name}", type="button", role="tab", className="view", **about))
-        about = pieces.told(aria_labelledby=f"tab-{name}")
+        about = pieces.hyphenated(aria_labelledby=f"tab-{name}")
         panels.append(
             html.Section(view.layout(page), id=f"panel-{name}", role="tabpanel", hidden=not first, **about)
         )  # fmt: skip
     return html.Div(
         [
-            html.Header([html.H1("xanesflow"), html.Div(tabs, role="tablist", **pieces.told(aria_label="Views"))]),
+            html.Header(
+                [html.H1("xanesflow"), html.Div(tabs, role="tablist", **pieces.hyphenated(aria_label="Views"))]
+            ),
             pieces.error("lost"),  # app.js says there that the server is gone
             pieces.error("trouble"),
             html.P(id="kept", className="remark", role="status"),

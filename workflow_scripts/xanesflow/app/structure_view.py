@@ -23,9 +23,12 @@ DISORDER = {"refuse": "refused", "ordered": "ordered by electrostatic energy", "
 
 def layout(page: Page) -> Any:
     """The view."""
+    # What can compute or predict: theories, the quickest first, and the models that the command names.
     computed = sorted(single_site_theories(), key=lambda each: each.core_hours or math.inf)
     methods = {each.name: each.title for each in computed}
     methods |= {f"model:{k}": f"trained model {Path(name).name}" for k, name in enumerate(page.settings.models)}
+
+    # On the left: a structure is given or found, and then how its spectrum is made.
     elements = pieces.field("structure-elements", "… with all of the elements", value="", placeholder="Cu O")
     following = [
         html.H2("2. Spectrum"),
@@ -50,13 +53,15 @@ def layout(page: Page) -> Any:
         html.Div(id="structure-about"),
         html.Div(following, id="structure-next", hidden=True),
     ]
+
+    # On the right: the spectra, what of them is drawn, and the jobs.
     ways = pieces.choice("structure-shown", "Show", SHOWN, "cross_section")
     sites = pieces.choice("structure-sites", "", {"sites": "each site"}, ["sites"], several=True)
     drawn = pieces.choice("structure-drawn", "Drawn", {}, [], several=True, inline=False)
     right = [
         html.H2("Spectra"),
         html.Div([html.Div([ways, sites], className="row"), drawn], id="structure-choices", hidden=True),
-        html.Div(pieces.graph("structure-spectra", "Spectra"), **pieces.told(data_lights="1")),
+        html.Div(pieces.graph("structure-spectra", "Spectra"), **pieces.hyphenated(data_lights="1")),
         html.Ul(id="structure-jobs", className="jobs"),
     ]
     return html.Div([html.Div(left), html.Div(right)], className="columns")
@@ -70,6 +75,7 @@ def callbacks(page: Page) -> None:
 
 
 def _of_structures(page: Page) -> None:
+    # Words and elements find structures.
     @page.callback(
         Output("structure-found", "children"),
         Input("structure-search", "n_clicks"),
@@ -83,6 +89,7 @@ def _of_structures(page: Page) -> None:
     def _(_clicks: int, _enter: int, _again: int, words: str, elements: str) -> Any:
         return _found_table(page.queue.ask("search_structures", {"words": words or "", "elements": elements or ""}))
 
+    # A file, or one of those found, is read; anew if its partly occupied sites shall be treated otherwise.
     @page.callback(
         Output("structure", "data"),
         Output("structure-found", "children", allow_duplicate=True),
@@ -103,7 +110,7 @@ def _of_structures(page: Page) -> None:
             given = _named(before)
         else:
             raise PreventUpdate
-        given |= {"disorder": disorder}
+        given = _named({"given": {**given, "disorder": disorder}})
         try:
             found = page.queue.ask("read_structure", given, _files(page, given))
         except (XanesflowError, OSError):
@@ -112,6 +119,7 @@ def _of_structures(page: Page) -> None:
             raise
         return {"given": given, "found": found}, None
 
+    # What was read is described, and its elements are offered.
     @page.app.callback(
         Output("structure-about", "children"),
         Output("structure-next", "hidden"),
@@ -125,6 +133,7 @@ def _of_structures(page: Page) -> None:
             return None, not structure, [], None
         return _about(found), False, found["elements"], next(iter(found["elements"]), None)
 
+    # The expected time follows element and method.
     @page.callback(
         Output("structure-time", "children"),
         Input("structure-element", "value"),
@@ -133,13 +142,14 @@ def _of_structures(page: Page) -> None:
         error="structure-time",
     )
     def _(element: str | None, method: str, structure: Any) -> str:
-        if not element or not structure or method.startswith("model:"):
+        if not element or not structure or str(method).startswith("model:"):
             return ""
         said = page.queue.ask("expect_time", *_given(page, structure, element, method))
         return " ".join([said["said"], *said["notes"]])
 
 
 def _of_spectra(page: Page) -> None:
+    # The button queues a job.
     @page.callback(
         Input("structure-compute", "n_clicks"),
         State("structure-element", "value"),
@@ -155,8 +165,9 @@ def _of_spectra(page: Page) -> None:
         given, files = _given(page, structure, element, method)
         by = given.get("theory") or Path(given["model"]).name
         title = f"{found['formula']} ({found['name']}), {element} K edge, {by}"
-        page.add(KINDS[method.startswith("model:")], title, given, files)
+        page.add(KINDS["model" in given], title, given, files)
 
+    # Jobs are shown; a new one with curves is also drawn.
     @page.app.callback(
         Output("structure-jobs", "children"),
         Output("structure-drawn", "options"),
@@ -172,6 +183,7 @@ def _of_spectra(page: Page) -> None:
         chosen = [name for name in options if name not in (before or {}) or name in (drawn or [])]
         return [pieces.job_card(job, [_rows(job)]) for job in own], options, chosen, not options
 
+    # The figure shows what is ticked.
     @page.app.callback(
         Output("structure-spectra", "figure"),
         Input("jobs", "data"),
@@ -185,7 +197,13 @@ def _of_spectra(page: Page) -> None:
 
 
 def _named(structure: Any) -> dict[str, Any]:
-    """What the browser says was given. Anything else that it sends, such as a path, is left out."""
+    """What the browser says was given. Anything else that it sends, such as a path, is left out.
+
+    Raises:
+        XanesflowError: partly occupied sites are treated in no such way.
+    """
+    if structure["given"].get("disorder", "refuse") not in list(DISORDER):
+        raise XanesflowError(f"Partly occupied sites are {' or '.join(DISORDER)}; choose one of these.")
     return {key: str(value) for key, value in structure["given"].items() if key in ("upload", "name", "disorder")}
 
 
@@ -195,14 +213,21 @@ def _files(page: Page, given: dict[str, Any]) -> dict[str, list[Path]]:
 
 
 def _given(page: Page, structure: Any, element: str, method: str) -> tuple[dict[str, Any], dict[str, list[Path]]]:
-    """What the worker gets that computes or predicts, and the files that it reads."""
+    """What the worker gets that computes or predicts, and the files that it reads.
+
+    Raises:
+        XanesflowError: the page has no such model, or a file is not kept any more.
+    """
     given = {**_named(structure), "element": element}
     files = _files(page, given)
-    kind, _, number = method.partition(":")
+    kind, _, number = str(method).partition(":")
     if kind == "model":
-        return {**given, "model": page.settings.models[int(number)]}, files
+        models = {str(k): model for k, model in enumerate(page.settings.models)}
+        if number not in models:
+            raise XanesflowError("This page has no such model; choose one of the list.")
+        return {**given, "model": models[number]}, files
     cache = page.settings.cache
-    return {**given, "theory": method, "cache": cache and str(cache)}, files
+    return {**given, "theory": str(method), "cache": cache and str(cache)}, files
 
 
 def _found_table(found: dict[str, Any]) -> Any:
@@ -236,7 +261,7 @@ def _about(found: dict[str, Any]) -> Any:
         html.H3(found["formula"]),
         pieces.facts(found["facts"]),
         *pieces.remarks(found["notes"]),
-        html.Div(drawn, role="figure", **pieces.told(aria_label=f"Cell of {found['formula']}", data_cell="1")),
+        html.Div(drawn, role="figure", **pieces.hyphenated(aria_label=f"Cell of {found['formula']}", data_cell="1")),
         pieces.table("Absorbing sites", ["site", "atoms", "neighbours"], sites, about),
     ]
 
@@ -259,6 +284,7 @@ def _figure(jobs: list[dict[str, Any]], shown: str, *, with_sites: bool) -> dict
         traces.append(plots.trace(energy, [scale * each for each in values], *about, **more))
 
     for number, job in enumerate(jobs):
+        # Sites, thin. They have no normalised spectra of their own.
         curves, mean = job["result"]["curves"], job["result"].get("mean") or {}
         own = plots.COLOURS[number % len(plots.COLOURS)] if several else plots.INK
         if not normal and (not mean or (with_sites and len(curves) > 1)):
@@ -266,6 +292,8 @@ def _figure(jobs: list[dict[str, Any]], shown: str, *, with_sites: bool) -> dict
                 colour = own if several else plots.COLOURS[k % len(plots.COLOURS)]
                 site = f"{job['id']}:{curve['key']}"
                 draw(curve["energy"], curve["cross_section"], curve["name"], colour, 1.2, site=site)
+
+        # Their average, thick, with its error band or its background.
         name = job["title"] if several else "average" if len(curves) > 1 else curves[0]["name"]
         if normal:
             if "normalised" in mean:

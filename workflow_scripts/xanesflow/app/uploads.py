@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from xanesflow.app.page_folder import SESSION, UPLOAD
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.limits import MEASURED_FILE, STRUCTURE_FILE, measured_file_too_large, structure_file_too_large
 from xanesflow.core.text import plural, printable
@@ -22,14 +23,13 @@ LIMITS: dict[str, tuple[int, Callable[[str, int], str]]] = {
 """For each purpose of files the most bytes, and the sentence about a file's name and bytes where there are more."""
 
 MOST_FILES = 1000
-"""Files of a session that are kept; a folder of 500 scans fits twice."""
+"""Files of a session that are kept at a time; a folder of 500 scans fits twice."""
 
 MOST_BYTES = 2 * 2**30
 """Bytes of a session's files together."""
 
-_DAYS = 7.0
+_DAYS = 7
 _BLOCK = 2**18
-_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass
@@ -63,11 +63,11 @@ class Uploads:
         if size > most:
             raise XanesflowError(too_large(shown, size))
         if not self._has_room(session, size):
-            self.forget(session, days=0.01)
+            self.forget()
             if not self._has_room(session, size):
                 raise XanesflowError(
                     f"More than {plural(MOST_FILES, 'file')}, or {MOST_BYTES // 2**30} GiB, at a time are too many; "
-                    "send fewer."
+                    f"send fewer, or wait until the first are {_DAYS} days old and removed."
                 )
         place = self.folder / session / secrets.token_hex(16)
         place.mkdir(parents=True)
@@ -89,7 +89,7 @@ class Uploads:
             XanesflowError: the session has no such file (any more).
         """
         place = self.folder / session / str(file)
-        found = list(place.iterdir()) if _ID.fullmatch(str(file)) and place.is_dir() else []
+        found = list(place.iterdir()) if UPLOAD.fullmatch(str(file)) and place.is_dir() else []
         if not found:
             raise XanesflowError("This file is not kept any more; choose it again.")
         return found[0]
@@ -99,10 +99,11 @@ class Uploads:
         sizes = [path.stat().st_size for path in (self.folder / session).glob("*/*")]
         return len(sizes) < MOST_FILES and sum(sizes) + size <= MOST_BYTES
 
-    def forget(self, session: str = "*", days: float = _DAYS) -> None:
-        """Remove files that are older."""
-        for place in self.folder.glob(f"{session}/*"):
-            if place.stat().st_mtime < time.time() - 86400 * days:
+    def forget(self) -> None:
+        """Remove the files that are too old."""
+        for place in self.folder.glob("*/*"):
+            own = SESSION.fullmatch(place.parent.name) and UPLOAD.fullmatch(place.name)
+            if own and place.stat().st_mtime < time.time() - 86400 * _DAYS:
                 shutil.rmtree(place, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import socket
@@ -16,9 +17,12 @@ from pathlib import Path
 
 from xanesflow.cli.terminal import print_message, print_result
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.text import quoted
 
 LOOPBACK = "127.0.0.1"
 _SHORTEST_TOKEN = 16
+_ALL = ("0.0.0.0", "::")  # addresses that stand for all of this machine's
+_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^][\s/:@?#]+)(:[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class OpenTo:
             raise WrongCallError("--name belongs to --host, which opens the page to others; give both or neither.")
         if self.host is not None and self.token is None:
             raise WrongCallError("--host opens the page to others, so it needs --token: what they must know to enter.")
+        for name in self.names:
+            if not _NAME.fullmatch(name):
+                raise WrongCallError(f"--name {quoted(name)} is no name; write the name alone, as xanes.example.org.")
         if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
             raise WrongCallError(f"--token is too short to be safe; use {_SHORTEST_TOKEN} characters or more.")
 
@@ -67,8 +74,10 @@ def start(
         group: who else may enter.
 
     Raises:
-        XanesflowError: a package is missing, the port or the folder is taken, or options do not go together.
+        XanesflowError: a package is missing, the port or the folder is taken, the folder holds other files, there is no
+            such model, or options do not go together.
     """
+    # Check everything that can be wrong before anything listens.
     group.check()
     lacking = [each for each in ("dash", "waitress") if find_spec(each) is None]
     if lacking:
@@ -76,30 +85,42 @@ def start(
     if campaign is not None and not (campaign / "results").is_dir():
         raise WrongCallError(f"{campaign} has no folder results; name the working directory of a campaign.")
     here = Path.cwd()
+    from xanesflow.app.page_folder import prepare_folder
     from xanesflow.app.security import Access
     from xanesflow.app.server import Settings, make_page, one_thread_each, serve
     from xanesflow.core.files import user_cache
+    from xanesflow.prediction.builtin_models import PREFIX
+    from xanesflow.prediction.find_checkpoints import check_model
     from xanesflow.running.locks import hold_directory
 
     one_thread_each()
+    for each in models:
+        check_model(each)
+
+    place = (folder or user_cache() / "app").resolve()
+    prepare_folder(place)
+
+    # Hold a port and the folder, which no other page may use at the same time.
     listening = _listen(group.host or LOOPBACK, port)
     port = listening.getsockname()[1]
-    place = (folder or user_cache() / "app").resolve()
     with hold_directory(place):
+        # Who may enter, and under which names.
         token = group.token or secrets.token_urlsafe(24)
-        own = (
-            (LOOPBACK, "localhost", "[::1]")
-            if group.host is None
-            else (group.host, *group.names, LOOPBACK, "localhost")
-        )
-        hosts = frozenset(each.lower() for name in own for each in (name, f"{name}:{port}"))
+        host = _in_address(group.host or LOOPBACK)
+        names = frozenset(each.lower() for each in group.names)
+        own = {host.lower(), *names, LOOPBACK, "localhost", "[::1]"}
+        hosts = frozenset(each for name in own for each in (name, f"{name}:{port}"))
+        access = Access(hosts, token, f"xanesflow_{port}", alone=group.host is None, names=names)
+
         settings = Settings(
             folder=place, cache=cache and cache.resolve(), at_a_time=at_a_time,
-            models=tuple(str(Path(each).resolve()) if Path(each).exists() else each for each in models),
+            models=tuple(each if each.startswith(PREFIX) else str(Path(each).resolve()) for each in models),
             campaign=campaign or (here if (here / "results").is_dir() else None),
         )  # fmt: skip
-        page = make_page(settings, Access(hosts, token, f"xanesflow_{port}", alone=group.host is None))
-        address = f"http://{LOOPBACK if group.host in (None, '0.0.0.0') else group.host}:{port}/"
+        page = make_page(settings, access)
+
+        # Tell the address, and serve until the end.
+        address = f"http://{LOOPBACK if group.host in _ALL else host}:{port}/"
         opened = address if group.token else f"{address}?token={token}"
         print_result(opened)
         print_message("The page is open at this address until you press Ctrl-C.")
@@ -108,6 +129,11 @@ def start(
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         serve(page, listening)
     print_message("The page is closed; unfinished work can be started again the next time.")
+
+
+def _in_address(host: str) -> str:
+    """A host as it stands in an address of a page: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -120,6 +146,8 @@ def _listen(host: str, port: int) -> socket.socket:
     if os.name == "posix":
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if host == "::":
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # IPv4 too, whatever the system's default
         found.bind((host, port))
         found.listen()  # who reads the address can connect at once
     except (OSError, OverflowError) as error:

@@ -11,20 +11,14 @@ from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.files import sha256_file
 from xanesflow.core.sites import Subset
-from xanesflow.core.text import first_few
 from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble
 from xanesflow.evaluation.error_bars.calibration_file import difference, read_calibration, read_owner_and_sites
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.load_seeds import check_seeds
 from xanesflow.models.model_kinds import ModelCard, TrainedModel
 from xanesflow.models.network.checkpoint import load_checkpoint
-from xanesflow.prediction.builtin_models import path_of
-from xanesflow.prediction.exported_model import MODEL_FILE, check_folder
-
-_WANTED = (
-    "name a checkpoint (seed0.safetensors), a folder with the seeds of a model, one of `xanesflow model export`, or "
-    "one that comes with xanesflow (`xanesflow model list`)"
-)
+from xanesflow.prediction.exported_model import MODEL_FILE
+from xanesflow.prediction.find_checkpoints import WANTED, find_checkpoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +64,8 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
     """
     # Group the checkpoints: the seeds of one model share kind, subset and features.
     if not given:
-        raise XanesflowError(f"There is no model to predict with; {_WANTED}.")
-    files = list(dict.fromkeys(file for path in given for file in _checkpoints(path_of(path))))
+        raise XanesflowError(f"There is no model to predict with; {WANTED}.")
+    files = list(dict.fromkeys(file for path in given for file in find_checkpoints(path)))
     groups: dict[tuple[str, str, str], list[tuple[Path, TrainedModel]]] = {}
     for file in files:
         model = load_checkpoint(file)
@@ -110,26 +104,6 @@ def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> 
             missing = f"{subset.element}"
         raise XanesflowError(f"None of the models given predicts {missing}; they cover {', '.join(covered)}.")
     return wanted or covered
-
-
-def _checkpoints(path: Path) -> list[Path]:
-    """The checkpoints that a path stands for."""
-    if path.is_dir():
-        if (path / MODEL_FILE).is_file():
-            return check_folder(path)
-        if found := sorted(path.glob("seed*.safetensors")):
-            return found
-        below = sorted(each.parent.name for each in path.glob("*/seed0.safetensors"))
-        hint = f" (it holds folders of models: {first_few(below, 5)})"
-        raise XanesflowError(f"The folder {path} holds no model{hint if below else ''}; {_WANTED}.")
-    if not path.exists():
-        raise XanesflowError(f"There is no model {path}; {_WANTED}.")
-    if not path.is_file():
-        raise XanesflowError(f"{path} is not a plain file; {_WANTED}.")
-    with path.open("rb") as opened:
-        if opened.read(8) == b"\x89HDF\r\n\x1a\n":
-            raise XanesflowError(f"{path} is an HDF5 file, such as a dataset, not a model; {_WANTED}.")
-    return [path]
 
 
 def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:

@@ -30,7 +30,9 @@ _NOTHING: Mapping[str, Sequence[Path]] = {}
 _POLL = 0.05  # seconds
 _ASK_SECONDS, _ASKED = 180.0, 4
 _DAYS = 30.0
-_ID = re.compile("[0-9a-f]{32}")
+PLACE = re.compile("(ask-)?[0-9a-f]{32}")
+"""Names in the queue's folder: of a job, and of what is asked for now. Nothing else in it is touched."""
+
 _LOST = "The process that did this was killed{}; the machine may have run out of memory. Start it again."
 _STOPPED = "The server was stopped before this was done; start it again, what was computed is kept."
 
@@ -296,12 +298,14 @@ class WorkQueue:
     def _restore(self) -> None:
         """Read the jobs of earlier servers, and remove what is too old or was never whole."""
         for place in self.folder.iterdir():
+            if not PLACE.fullmatch(place.name):
+                continue
             try:
                 job = QueuedJob(**json.loads((place / "job.json").read_text(encoding="utf-8")))
+                lasts = job.id == place.name and job.made > time.time() - 86400 * _DAYS
             except (OSError, ValueError, TypeError):
-                shutil.rmtree(place, ignore_errors=True)
-                continue
-            if job.made < time.time() - 86400 * _DAYS or not _ID.fullmatch(job.id):
+                lasts = False
+            if not lasts:
                 shutil.rmtree(place, ignore_errors=True)
                 continue
             self._jobs[job.id] = job
