@@ -80,7 +80,7 @@ def read_cards(text: str) -> Mapping[str, tuple[str, ...]]:
         if not words:
             continue
         if words[0][0].isalpha() and not _GRID_LINES.match(words[0]):
-            card = words[0][:_SIGNS].upper()
+            card = first_letters(words[0])
             if card == "END":
                 break
             cards[card] = cards.get(card, ()) if card in _EACH_COUNTS else ()
@@ -91,6 +91,11 @@ def read_cards(text: str) -> Mapping[str, tuple[str, ...]]:
         if card and card not in _SECTIONS:
             cards[card] += tuple(map(_plain, words))
     return cards
+
+
+def first_letters(card: str) -> str:
+    """Return the letters, in capitals, by which FEFF tells a card apart from others."""
+    return card[:_SIGNS].upper()
 
 
 def other_kind(feff_inp: str, log: str, xmu: str) -> str:
