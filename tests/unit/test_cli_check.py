@@ -38,6 +38,19 @@ def test_one_bad_run_ends_with_1_and_its_reason(tmp_path):
     assert lines[0].startswith(f"refused  {bad}: no_output, xmu.dat is missing or empty")
 
 
+def test_the_attempts_of_a_run_that_was_kept_are_no_runs_of_their_own(tmp_path):
+    """As `xanes --keep` leaves them: the good xmu.dat was moved out of the last attempt."""
+    files = run_files(rocksalt(), 0)
+    attempt = {f"attempt-1/{name}": text for name, text in files.items() if name != "xmu.dat"}
+    write_files(tmp_path / "kept/Cu_000", {**files, "job.json": "{}", "result.json": "{}", **attempt})
+    code, lines = check(tmp_path / "kept")
+    assert (code, lines[0], lines[-1]) == (0, f"good     {tmp_path}/kept/Cu_000", "1 run: 1 good, 0 refused")
+    (tmp_path / "kept/Cu_000/xmu.dat").unlink()
+    code, lines = check(tmp_path / "kept")
+    assert code == 1 and lines[0].startswith(f"refused  {tmp_path}/kept/Cu_000: no_output")
+    assert lines[-1] == "1 run: 0 good, 1 refused (1 no_output)"
+
+
 def test_a_plain_folder_needs_neither_poscar_nor_feff_out(tmp_path):
     files = run_files(rocksalt("Ni"), 0, "Ni")
     write_files(tmp_path / "anywhere", files)

@@ -172,6 +172,15 @@ def test_diff_tells_each_difference_and_ends_with_1(path, tmp_path):
     assert code == 1 and not told["equal"] and told["subsets"]["Cu_FEFF"]["spectra"] == {}
 
 
+def test_diff_tells_which_sites_ran_with_other_settings(tmp_path):
+    differs = [*[""] * 4, "SCF 5 0, not SCF 7 0", *[""] * 8]
+    paths = [write_dataset(tmp_path / str(len(each)), settings=each) for each in ((), differs)]
+    code, said = dataset("diff", *paths)
+    assert code == 1 and "Cu_FEFF: 1 note on settings changed: mp-4_001\n" in said
+    assert json.loads(dataset("diff", *paths, "--json")[1])["subsets"]["Cu_FEFF"]["settings"] == ["mp-4_001"]
+    assert dataset("diff", paths[1], paths[1])[0] == 0
+
+
 def test_diff_with_published_arrays_tells_what_is_common_and_how_far_apart(path, tmp_path):
     with h5py.File(path) as file:
         spectra, features = file["Cu_FEFF/spectra"][:], file["Cu_FEFF/features/m3gnet"][:]

@@ -303,8 +303,10 @@ def test_many_sites_are_drawn_as_a_crowd(two_sites, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("theory", ["FEFF8L", "FEFF"])
-def test_ctrl_c_says_stopped_and_leaves_no_process_and_no_scratch(tmp_path, theory):
+@pytest.mark.parametrize(
+    ("theory", "asked"), [("FEFF8L", signal.SIGINT), ("FEFF", signal.SIGINT), ("FEFF8L", signal.SIGTERM)]
+)
+def test_ctrl_c_or_sigterm_says_stopped_and_leaves_no_process_and_no_scratch(tmp_path, theory, asked):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     process = subprocess.Popen(
@@ -317,7 +319,7 @@ def test_ctrl_c_says_stopped_and_leaves_no_process_and_no_scratch(tmp_path, theo
     try:
         # FEFF is asked for its version before the folder for the results is made.
         assert until(lambda: (tmp_path / "out").exists() and working_in(scratch)) and process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(asked)
         _, err = process.communicate(timeout=20)
     finally:
         process.kill()

@@ -2,19 +2,23 @@
 
 import io
 import re
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import call
-from feff_runs import poscar
+from feff_runs import poscar, write_files
 from pymatgen.core import Lattice, Structure
 
+from xanesflow.codes import run_engine
 from xanesflow.codes.feff.quick_look import FeffLook
 from xanesflow.codes.quick_look import quick_look_of
+from xanesflow.codes.registry import FEFF
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
+from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import BOHR_ANGSTROM
 
 SHELL = [place for place in product((-1.805, 0, 1.805), repeat=3) if np.count_nonzero(place) == 2]
@@ -76,6 +80,28 @@ def test_options_of_another_theory_are_refused_in_a_sentence(tmp_path, options, 
     code, out, err = call("xanes", "nio-rocksalt", "-o", tmp_path, *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert told in err and "\x1b" not in err
+
+
+def test_files_of_a_run_are_found_by_patterns_too(tmp_path, monkeypatch):
+    seen = []
+
+    def reader_of(theory):
+        def read(run, shared, **given):
+            seen.append(sorted(run.files))
+            raise BadRunError("no_output", "none")
+
+        return read
+
+    engine = quick_look_of("FEFF", Campaign(Config()).engine_options("Ni_FEFF"), {}).engine
+    monkeypatch.setattr(run_engine, "reader_of", reader_of)
+    monkeypatch.setattr(run_engine, "theory_of", lambda name: replace(FEFF, files=("feff.*", "CNBSE/absspct*")))
+    write_files(
+        tmp_path, dict.fromkeys(("feff.inp", "feff.out", "xmu.dat", "CNBSE/absspct_1", "attempt-1/feff.inp"), "")
+    )
+    nickel = Structure(Lattice.cubic(3.5), ["Ni"], [[0, 0, 0]])
+    with pytest.raises(BadRunError):
+        run_engine.read_folder(engine, tmp_path, nickel, 0)
+    assert seen == [["CNBSE/absspct_1", "feff.inp", "feff.out"]]
 
 
 def test_settings_change_the_expected_time_and_the_stage_is_read_from_what_feff_printed(tmp_path):

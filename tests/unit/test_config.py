@@ -10,9 +10,11 @@ import pytest
 import yaml
 from feff_runs import GRID_START_EV
 from shared_data import PROJECT
+from snakemake.utils import update_config
 
 from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.config.campaign import Campaign
+from xanesflow.config.inputs import PAPER_FEFF_CARDS
 from xanesflow.config.load import SCHEMA_FILE, default_yaml, json_schema, load_config, read_config_file
 from xanesflow.config.model import Config
 from xanesflow.config.named_files import check_directory, check_split_files
@@ -70,6 +72,24 @@ MISTAKES = {
     "FEFF without XANES": ({"inputs": {"feff": {"cards": {"EXAFS": "20"}}}}, "'inputs.feff.cards'", "XANES"),
     "FEFF of another edge": ({"inputs": {"feff": {"cards": {"XANES": "4", "EDGE": "L3"}}}}, "'inputs.feff.cards'",
                              "it is always K"),
+    **{f"FEFF with {card}": ({"inputs": {"feff": {"cards": {"XANES": "4", card: "1"}}}}, "'inputs.feff.cards'", said)
+       for card, said in {
+           "edge": "the card edge cannot be given, because it is always K; remove it", "HOLE": "S02 sets the amplitude",
+           "Recip": "real space", "atoms": "written for each site", "POTENTIALS": "written for each site",
+           "END": "after the atoms", "POLARIZATION": "because curation refuses POLARIZATION: a spectrum for one dir",
+           "spin": "the card spin cannot be given", "XES": "an emission spectrum", "": "is no name of a card",
+           "SCF ": "'SCF ' is no name of a card",
+           "LDOS -30 20": "which is one word", "xanes": "XANES and xanes are the same",
+       }.items()},
+    **{f"FEFF with SCF {value}": ({"inputs": {"feff": {"cards": {"XANES": "4", "SCF": value}}}}, "'inputs.feff.cards'",
+                                  "SCF must begin with a number") for value in ("", "wide", ["7.0 0"])},
+    "FEFF of a small cluster": ({"inputs": {"feff": {"radius": 3.0}}}, "'inputs.feff'",
+                                "radius 3 Å does not hold all atoms of the card FMS, which are up to 9 Å away"),
+    "FEFF of a large field": ({"inputs": {"feff": {"radius": 6, "cards": {"XANES": "4", "SCF": "6.5", "FMS": "5"}}}},
+                              "'inputs.feff'", "of the card SCF, which are up to 6.5 Å away; set radius to at least"),
+    "FEFF without command": ({"simulations": {"feff_command": ""}}, "'simulations.feff_command'", "give a command"),
+    "presets": ({"models": {"preset": ["best"]}}, "'models.preset'", "'paper' or 'best'"),
+    "preset with values": ({"models": {"preset": {"best": 1}}}, "'models.preset'", "'paper' or 'best'"),
     "code unknown": ({"inputs": {"vesp": {}}}, "'inputs.vesp'", "did you mean 'vasp'?"),
     "archive of FEFF8L": ({"subsets": ["Cu_FEFF8L"]}, "subset Cu_FEFF8L is computed", "simulations.source: run"),
     "archive with examples": ({**CU, "structures": {"source": "examples"}}, "brings its structures along",
@@ -267,6 +287,29 @@ def test_a_configuration_file_is_read_by_itself(tmp_path):
     assert read_config_file(path).subsets == ["Cu_FEFF"]
     path.write_text("")
     assert read_config_file(path) == Config()
+
+
+def test_a_file_is_put_over_the_defaults_as_snakemake_does_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "inputs: {feff: {cards: {SCF: 5.0 0 100 0.2 3, S02: null}}}\ncuration: {energy_start: {Zn: 9650}}\n"
+    )
+    defaults, given = yaml.safe_load(default_yaml()), yaml.safe_load(path.read_text())
+    update_config(defaults, given)
+    read = read_config_file(path)
+    assert read == load_config(defaults)
+    assert read.inputs.feff.cards == {**PAPER_FEFF_CARDS, "SCF": "5.0 0 100 0.2 3", "S02": None}
+    assert read.curation.energy_start == {**GRID_START_EV, "Zn": 9650}
+    path.write_text("inputs: {feff: {cards: {scf: 5.0 0 100 0.2 3}}}\n")
+    with pytest.raises(XanesflowError, match="the cards SCF and scf are the same; give one"):
+        read_config_file(path)
+
+
+def test_cards_in_small_letters_are_those_in_capitals():
+    given = {"xanes": "4 0.04 0.1", "Scf": "7.0", "fms": "9"}
+    assert load_config({"inputs": {"feff": {"cards": given}}}).inputs.feff.cards == {
+        "XANES": "4 0.04 0.1", "SCF": "7.0", "FMS": "9",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("content", [b"subsets: [Cu_FEFF", b"\tx: 1", b"\xff\xfe\x00", b"- a\n- b\n", None])

@@ -10,8 +10,11 @@ import pytest
 from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
 
 from xanesflow.codes.lightshow_tree import run_folder
+from xanesflow.codes.quick_look import packages_of
+from xanesflow.codes.registry import load, theory_of
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
+from xanesflow.features.cheap_runs import collect_features
 from xanesflow.features.cheap_runs.collect_features import collect_cheap_runs
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
 from xanesflow.features.compute_features import read_features
@@ -99,6 +102,30 @@ def test_a_run_around_another_site_is_no_partner(campaign):
     found = campaign.collect(dict.fromkeys(SITES, RECORD), structures=numbered_otherwise)
     assert [(r.material_id, r.site_index) for r in found.rejected] == [("mp-2", 1)]
     assert "not the one around site 1" in found.rejected[0].detail
+
+
+def test_a_run_that_its_reader_cannot_make_sense_of_is_listed_and_stops_no_other(campaign, monkeypatch):
+    def reader_of(theory):
+        def read(run, shared, **given):
+            if run.site == SITES[1]:
+                raise IndexError("list index out of range")
+            return reader(run, shared, **given)
+
+        reader = load(theory_of(theory).reader)
+        return read
+
+    monkeypatch.setattr(collect_features, "reader_of", reader_of)
+    found = campaign.collect(dict.fromkeys(SITES, RECORD))
+    assert list(zip(found.material_id, found.site_index.tolist(), strict=True)) == [SITES[0], SITES[2]]
+    assert [(r.material_id, r.site_index) for r in found.rejected] == [SITES[1]]
+    assert found.rejected[0].detail.startswith("FEFF8L: its files are not what the code writes")
+
+
+def test_the_versions_recorded_are_those_of_the_theory_that_ran(campaign):
+    assert {"xraylarch", "scipy"} < campaign.collect(dict.fromkeys(SITES, RECORD)).versions.keys()
+    assert {name: packages_of(name)[0] for name in ("FEFF", "FEFFQ", "FEFF8L", "VASP")} == {
+        "FEFF": "feff10-rs", "FEFFQ": "feff10-rs", "FEFF8L": "xraylarch", "VASP": "pymatgen-core",
+    }  # fmt: skip
 
 
 def test_records_without_numbers_and_short_spectra_are_listed(campaign):

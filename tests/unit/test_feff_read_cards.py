@@ -141,11 +141,63 @@ def test_physics_cards_are_equal_however_they_are_written():
     [("COREHOLE  RPA", "NOHOLE"), ("COREHOLE  RPA", "COREHOLE FSR"), ("SCF       7.0 0", "SCF 7.0 1"),
      ("SCF       7.0", "SCF 6.0"), ("FMS       9.0", "FMS 8.0"), ("EXCHANGE  0 0.0", "EXCHANGE 0 1.0"),
      ("RPATH     -1", "CORRECTIONS 1.0 0"), ("RPATH     -1", "DEBYE 300 400"), ("S02       0", "S02 0.9"),
-     ("k_grid 0 6 0.04", "k_grid 0 6 0.08"), ("XANES     4", "XANES 6")],
+     ("k_grid 0 6 0.04", "k_grid 0 6 0.08"), ("XANES     4", "XANES 6"),
+     ("RPATH     -1", "ION 0 1.0"), ("RPATH     -1", "CHBROAD 1"), ("RPATH     -1", "CHSHIFT 1"),
+     ("RPATH     -1", "SCREEN rfms 5.5"), ("RPATH     -1", "EPS0 5"), ("RPATH     -1", "TEMP 1000 1"),
+     ("RPATH     -1", "CHWIDTH 1.0"), ("RPATH     -1", "ABSOLUTE"), ("0  29  Cu", "0 29 Cu 3 1"),
+     ("0  29  Cu", "0 29 Cu -1 3 0.001")],
 )  # fmt: skip
 def test_other_physics_is_told_apart(old, new):
     assert old in PAPER
     assert physics_of(PAPER.replace(old, new)) != physics_of(PAPER)
+
+
+def with_potentials(*lines):
+    """The published cards with potentials of CuO."""
+    return PAPER.replace("    0  29  Cu", "\n".join(f"    {line}" for line in lines))
+
+
+def test_angular_momenta_count_however_they_are_left_to_feff():
+    left = [
+        ("0 29 Cu -1 -1 0.001 0", "1 8 O -1 -1 4"),
+        ("0 29 Cu", "1 8"),
+        ("* ipot Z tag", "0 29 Cu -1", "1 8 O -1 -2 1 0"),
+    ]
+    for lines in left:
+        assert physics_of(with_potentials(*lines)) == physics_of(PAPER), lines
+    other = {
+        ("0 29 Cu 3 1", "1 8 O 1 1"): "LMAX 3 1 others 1 1",
+        ("0 29 Cu -1 -1", "1 8 O 1 1"): "LMAX -1 -1 others 1 1",
+        ("1 29 Cu 3 3 1", "2 8 O -1 3", "3 20 Ca 3 3", "0 29 Cu 3 3"): "LMAX 3 3 others -1 3 and 3 3",
+    }
+    for lines, said in other.items():
+        assert set(physics_of(with_potentials(*lines))) - set(physics_of(PAPER)) == {said}
+
+
+def test_charges_of_all_potentials_count_and_zeros_do_not():
+    charged = PAPER.replace("RPATH     -1", "ION 1 -0.50 of oxygen\nION 0 1.0\nION 2 0.0")
+    assert set(physics_of(charged)) - set(physics_of(PAPER)) == {"ION 0 1 1 -0.5"}
+    same = "ION 0 0.0\nCHBROAD 0\nCHSHIFT 0 * none of these does anything"
+    assert physics_of(PAPER.replace("RPATH     -1", same)) == physics_of(PAPER)
+    both = PAPER.replace("RPATH     -1", "SCREEN rfms 5.5\nSCREEN maxl 3")
+    assert "SCREEN RFMS 5.5 MAXL 3" in physics_of(both)
+
+
+def test_the_amplitude_of_the_card_hole_is_that_of_s02():
+    bare = PAPER.replace("S02       0", "")
+    assert set(physics_of(bare.replace("EDGE      K", "HOLE 1 0.9"))) - set(physics_of(bare)) == {"S02 0.9"}
+    assert physics_of(bare.replace("EDGE      K", "HOLE 1 1.0")) == physics_of(bare)
+    assert physics_of(PAPER.replace("EDGE      K", "HOLE 1")) == physics_of(PAPER)
+
+
+def test_a_comment_among_the_atoms_is_no_atom():
+    text = GOOD["feff.inp"].decode()
+    atoms = text[text.index("ATOMS") :].splitlines()
+    for sign in "*!#%;":
+        commented = [atoms[0], f"{sign} x y z", *atoms[1:3], f"  {sign} next shell", *atoms[3:]]
+        files = {**GOOD, "feff.inp": text.replace("\n".join(atoms), "\n".join(commented)).encode()}
+        assert files["feff.inp"] != GOOD["feff.inp"]
+        assert read_run(files, structure=perovskite(), site_index=1).atomic_number == 29, sign
 
 
 def test_of_a_run_the_radius_before_its_correction_counts():

@@ -144,6 +144,7 @@ def test_its_runs_tell_the_absorbers_charge_and_are_checked_in_a_tree(titanium, 
 def test_a_prediction_repeats_the_runs_of_a_models_training_and_refuses_others():
     settings = engine_of("FEFFQ", {"settings": "near"}).settings()
     made = EngineRuns("feffq", json.dumps(settings), GRID_START_EV["Ti"])
+    assert made.packages == ("feff10-rs", "pymatgen-core")
     assert made.dimension == FRAME_POINTS + len(FIELD) and made.meaning.startswith("the spectrum of a FEFFQ run")
     assert made.weights_hash != EngineRuns("feffq", json.dumps(engine_of("FEFFQ", {}).settings()), 0.0).weights_hash
     older = json.dumps(settings | {"code": "quick 0, FEFF 10 of feff10-rs 0.2.4"})

@@ -73,6 +73,8 @@ def test_more_sites_than_there_are_cannot_be_chosen():
     features = np.random.default_rng(0).normal(size=(10, 4))
     with tells(match=r"8 sites cannot be chosen: 7 sites have features .* choose a number from 1 to 7"):
         choose_sites(features, {"radial": 4}, list("abcdefghij"), 8, done=[0, 1, 2])
+    with tells(match="There is no site to choose: 10 sites have features, and each has a run"):
+        choose_sites(features, {"radial": 4}, list("abcdefghij"), 5, done=range(8), useless=[8, 9])
 
 
 @pytest.fixture

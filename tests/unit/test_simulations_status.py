@@ -20,7 +20,8 @@ from xanesflow.core.sites import chunk_of
 from xanesflow.core.tables import write_rejected
 from xanesflow.running.lock_holder import process_start
 from xanesflow.simulations.state import progress
-from xanesflow.simulations.state.campaign_status import campaign_status
+from xanesflow.simulations.state.campaign_status import CampaignStatus, SubsetStatus, campaign_status
+from xanesflow.simulations.state.describe_status import describe_stages
 from xanesflow.simulations.state.progress import ChunkState, progress_path, read_progress
 
 PARTNERS = ("Sr", "Ca", "Ba", "Mg", "La", "Y", "Na", "K")
@@ -210,6 +211,31 @@ def test_stages_are_done_outdated_or_missing(campaign):
     assert found.stages["report"] == "missing"
     os.utime(spectra, (1, 1))
     assert status_of(campaign).stages["spectra"] == "outdated"
+
+
+def test_features_are_made_from_structures_and_the_site_table_and_not_from_spectra(campaign):
+    campaign.run()
+    features, spectra = (campaign.folder / f"results/{name}/Cu_FEFF8L.h5" for name in ("features/radial", "spectra"))
+    for path in (features, spectra):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    os.utime(spectra, (2e9, 2e9))
+    assert status_of(campaign).stages["features"] == "done"
+    os.utime(campaign.site_table, (2e9, 2e9))
+    assert status_of(campaign).stages["features"] == "outdated"
+
+
+def test_the_stages_of_several_subsets_are_told_by_how_many_are_done_and_outdated():
+    for states, said in {
+        ("done", "done"): "spectra done", ("missing", "missing"): "spectra missing", ("outdated",): "spectra outdated",
+        ("missing", "outdated"): "spectra of 0 of 2 subsets (1 outdated)",
+        ("done", "missing", "missing"): "spectra of 1 of 3 subsets",
+        ("done", "outdated"): "spectra of 1 of 2 subsets (1 outdated)",
+    }.items():  # fmt: skip
+        subsets = [SubsetStatus(f"Cu_{number}", stages={"spectra": state}) for number, state in enumerate(states)]
+        assert (
+            describe_stages(CampaignStatus(subsets, None, {"report": "missing"}, [], 0.0)) == f"{said}, report missing"
+        )
 
 
 def test_a_folder_without_a_campaign_is_told_in_a_sentence(tmp_path):

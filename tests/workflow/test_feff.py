@@ -21,7 +21,7 @@ from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.spectra.store import read_spectra
 
-CARDS = {"SCF": "3.0 0 100 0.2 3", "FMS": "4.0 0", "EGRID": ["k_grid -1 0 0.04", "k_grid 0 4 0.08"]}
+CARDS = {"SCF": "3.0 0 100 0.2 3", "FMS": "3.0 0", "EGRID": ["k_grid -1 0 0.04", "k_grid 0 4 0.08"]}
 COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
 
 
@@ -159,4 +159,4 @@ def test_the_report_of_a_campaign_of_the_real_feff(tmp_path, campaign):
     page = (directory / "results/report/report.html").read_text()
     assert "Cu_FEFF" in page and "FEFF 10.0.0" in page
     _, said = answer("dataset", "info", directory / "results/dataset/test.h5")
-    assert "SCF 3 0" in said and "FMS 4 0" in said
+    assert "SCF 3 0" in said and "FMS 3 0" in said

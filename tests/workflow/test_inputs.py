@@ -59,7 +59,7 @@ def test_inputs_come_from_a_folder_twice_the_same(tmp_path):
         (tmp_path / f"results/inputs/Ti_{code}/0000.zip").unlink()
     run(tmp_path, "inputs")
     assert hashes(tmp_path) == first
-    changed = yaml.safe_load((tmp_path / "campaign.yaml").read_text()) | {"inputs": {"feff": {"radius": 8.0}}}
+    changed = yaml.safe_load((tmp_path / "campaign.yaml").read_text()) | {"inputs": {"feff": {"radius": 10.0}}}
     (tmp_path / "campaign.yaml").write_text(yaml.safe_dump(changed))
     printed = run(tmp_path, "inputs", "--dry-run")
     assert set(re.findall(r"inputs of chunk 0000 of (\w+)", printed)) == {"Ti_FEFF"}, "that code's inputs and no others"

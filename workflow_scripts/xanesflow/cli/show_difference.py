@@ -78,6 +78,7 @@ def _sentences(subset: SubsetDifference) -> list[str]:
     for names, one, several in (
         (subset.multiplicity, "multiplicity", "multiplicities"),
         (subset.corrections, "list of corrections", "lists of corrections"),
+        (subset.settings, "note on settings", "notes on settings"),
         (subset.structures, "structure", "structures"),
     ):
         if names:

@@ -111,9 +111,12 @@ def quick_look_of(name: str, options: Mapping[str, Any], given: Mapping[str, Any
         options: of its engine, as `Campaign.engine_options` returns them.
         given: options of the command that the user set, by name.
     """
-    theory = theory_of(name)
-    look: QuickLook = (load(theory.quick_look) if theory.quick_look else QuickLook)(theory, options, given)
-    return look
+    return _class_of(name)(theory_of(name), options, given)
+
+
+def packages_of(name: str) -> tuple[str, ...]:
+    """Name the packages whose versions belong to spectra of a theory."""
+    return _class_of(name).packages
 
 
 def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
@@ -139,6 +142,12 @@ def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
                 f"--{option.replace('_', '-')} is an option of {listing(owners)}, not of {name}; leave it out, or "
                 f"choose --theory {owners[0]}."
             )
+
+
+def _class_of(name: str) -> type[QuickLook]:
+    record = theory_of(name)
+    found: type[QuickLook] = load(record.quick_look) if record.quick_look else QuickLook
+    return found
 
 
 def _names(records: Sequence[Theory]) -> list[str]:

@@ -16,6 +16,7 @@ from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.engine import Engine
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import reader_of, theory_of
+from xanesflow.codes.run_description import read_files
 from xanesflow.core.errors import FailedRunError
 from xanesflow.running.process import run_command
 
@@ -72,8 +73,7 @@ def read_folder(engine: Engine, folder: Path, structure: Structure, site_index: 
     Raises:
         BadRunError: the run cannot be used.
     """
-    paths = (folder / name for name in theory_of(engine.theory).files)
-    run = FinishedRun("", site_index, {path.name: path.read_bytes() for path in paths if path.is_file()})
+    run = FinishedRun("", site_index, read_files(folder, theory_of(engine.theory).files))
     element = structure[site_index].specie.symbol
     with explain_bad_run():
         read = reader_of(engine.theory)(run, None, element=element, structure=structure)

@@ -5,12 +5,14 @@ FEFF and VASP have the paper's defaults (arXiv 2409.19552), the other codes have
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from xanesflow.codes.feff.read_cards import OTHER_KINDS, first_letters
 from xanesflow.codes.registry import theory_of
 from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, not_bool
+from xanesflow.core.text import quoted
 
 Length = Annotated[float, BeforeValidator(not_bool), Field(gt=0, le=60)]
 """In Å; beyond 62 Å Lightshow's rule for k-points would silently take a single one."""
@@ -65,13 +67,39 @@ linearly with the atomic number.
 """
 
 
+_NOT_GIVEN = {
+    "EDGE": "it is always K", "HOLE": "the edge is always K; S02 sets the amplitude",
+    "RECI": "clusters are computed in real space", "ATOM": "it is written for each site",
+    "POTE": "it is written for each site", "END": "it is written after the atoms",
+    **{card: f"curation refuses {what}" for card, what in OTHER_KINDS.items()},
+}  # fmt: skip
+"""First letters of cards that the configuration may not hold, and why."""
+
+
 def _cards(cards: dict[str, Card]) -> dict[str, Card]:
-    if not cards.get("XANES"):
+    names: dict[str, str] = {}
+    for name, value in cards.items():
+        if name.split() != [name]:
+            raise ValueError(f"{quoted(name)} is no name of a card, which is one word; correct it")
+        card = first_letters(name)
+        if card in _NOT_GIVEN:
+            raise ValueError(f"the card {name} cannot be given, because {_NOT_GIVEN[card]}; remove it")
+        if card in names:
+            raise ValueError(f"the cards {names[card]} and {name} are the same; give one of them")
+        if card in ("SCF", "FMS") and value is not None and _radius_of(value) is None:
+            raise ValueError(f"the card {name} must begin with a number, its radius in Å; null leaves it out")
+        names[card] = name
+    if not cards.get(names.get("XANE", "")):
         raise ValueError("add the card XANES, which must be among them")
-    for card, why in {"EDGE": "it is always K", "RECIPROCAL": "clusters are computed in real space"}.items():
-        if card in cards:
-            raise ValueError(f"the card {card} cannot be given, because {why}; remove it")
-    return cards
+    return {name.upper(): value for name, value in cards.items()}
+
+
+def _radius_of(card: Card) -> float | None:
+    """The first value of a card; None if it is no number."""
+    try:
+        return float(card.split()[0]) if isinstance(card, str) else None
+    except (IndexError, ValueError):
+        return None
 
 
 def _window(window: tuple[float, float]) -> tuple[float, float]:
@@ -91,7 +119,17 @@ class FeffInputs(Section):
         PAPER_FEFF_CARDS,
         description="cards of feff.inp, as published; a list: lines below a card; null leaves one out; the edge is K",
     )
-    radius: Positive = Field(9.0, description="radius in Å of the cluster around the absorber")
+    radius: Positive = Field(9.0, description="radius in Å of the cluster around the absorber, at least that of FMS")
+
+    @model_validator(mode="after")
+    def _the_cluster_holds_what_scatters(self) -> Self:
+        for card in ("FMS", "SCF"):
+            if (needed := _radius_of(self.cards.get(card))) is not None and self.radius < needed:
+                raise ValueError(
+                    f"the cluster of radius {self.radius:g} Å does not hold all atoms of the card {card}, which are up "
+                    f"to {needed:g} Å away; set radius to at least that, or lower {card}"
+                )
+        return self
 
 
 class VaspInputs(Section):

@@ -66,6 +66,8 @@ def load_config(values: Mapping[str, Any]) -> Config:
 def read_config_file(path: str | Path) -> Config:
     """Read and check a configuration file by itself, without Snakemake.
 
+    As Snakemake does, it takes the keys that the file lacks from config.yaml, also within sections.
+
     Raises:
         XanesflowError: the file cannot be read, is not YAML, or holds a wrong value.
     """
@@ -79,7 +81,7 @@ def read_config_file(path: str | Path) -> Config:
             f"{path} holds {type(values).__name__} {quoted(str(values))} where keys with values belong; see "
             "config.yaml."
         )
-    return load_config(values)
+    return load_config(_merged(json.loads(Config.model_construct().as_json()), values))
 
 
 def default_yaml() -> str:
@@ -98,6 +100,15 @@ def default_yaml() -> str:
 def json_schema() -> str:
     """The JSON schema of a configuration file, as `config.schema.json` holds it."""
     return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a file's values over the defaults, mapping into mapping, as Snakemake does."""
+    found = dict(defaults)
+    for key, value in given.items():
+        there = found.get(key)
+        found[key] = _merged(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return found
 
 
 def _nulls(value: Any) -> Any:

@@ -50,7 +50,8 @@ def fill_in(values: Mapping[str, Any]) -> dict[str, Any]:
     models, features = values.get("models") or {}, values.get("features") or {}
     if not isinstance(models, Mapping) or not isinstance(features, Mapping):
         return dict(values)
-    preset = PRESETS.get(models.get("preset") or "paper", PRESETS["paper"])
+    named = models.get("preset")
+    preset = PRESETS.get(named if isinstance(named, str) else "paper", PRESETS["paper"])  # type: ignore[call-overload]
     chosen = {name: value for name, value in models.items() if value is not None or name not in preset}
     missing = {name: value for name, value in preset.items() if name not in chosen and name != "features"}
     if features.get("models") is None:

@@ -184,7 +184,7 @@ class SimulationsSection(Section):
         ),
     )
     feff8l: Feff8lRun = Field(Feff8lRun(), description="the embedded engine (subsets of FEFF8L), for source run")
-    feff_command: str | None = Field(
+    feff_command: Annotated[str, AfterValidator(_command)] | None = Field(
         None,
         description=(
             "for source run: null takes the FEFF 10 that comes with pip. Your own FEFF 9 or 10 instead: a script or\n"

@@ -31,7 +31,7 @@ class SubsetDifference:
         spectra: common sites whose spectra differ, with the largest difference relative to the old spectrum's maximum.
         split: common sites that changed their part: the old part and the new one.
         features: number of sites whose features differ, by featurizer.
-        multiplicity, corrections: common sites whose value differs.
+        multiplicity, corrections, settings: common sites whose value differs.
         structures: common materials whose structures differ.
         remarks: sentences about other differences, such as a new grid or an added featurizer.
         table: all sites, from `compare_sites`.
@@ -44,6 +44,7 @@ class SubsetDifference:
     features: dict[str, int] = field(default_factory=dict)
     multiplicity: list[str] = field(default_factory=list)
     corrections: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)
     structures: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -129,9 +130,9 @@ def _compare(before: DatasetFile, after: DatasetFile, name: str, tolerance: floa
     if old.energy.shape == new.energy.shape:
         differs = common[~(common[SPECTRUM] <= tolerance)]
         found.spectra = dict(zip(differs["site"], differs[SPECTRUM].tolist(), strict=True))
-    for change, values in ((found.multiplicity, "multiplicity"), (found.corrections, "corrections")):
+    for values in ("multiplicity", "corrections", "settings"):
         differs = getattr(old, values)[rows] != getattr(new, values)[others]
-        change += [sites[k] for k in np.flatnonzero(differs)]
+        getattr(found, values).extend(sites[k] for k in np.flatnonzero(differs))
     parts = zip(sites, old.split[rows].tolist(), new.split[others].tolist(), strict=True)
     found.split = {site: (was, now) for site, was, now in parts if was != now}
     _compare_features(old, new, found, tolerance)

@@ -43,7 +43,7 @@ def check_folders(folders: Sequence[Path], *, workers: int = 1) -> Iterator[Verd
     A run in Lightshow's tree, below the POSCAR of its material, must also be the K edge of the element and site that
     its folder names. Elsewhere, a FEFF run is only checked for whether its own files agree, and a VASP run is ignored,
     because its check needs the ground state from that tree. Runs of the other codes must be of a K edge everywhere.
-    Whether a spectrum covers a grid is not checked.
+    Whether a spectrum covers a grid, and is positive in it, is not checked.
 
     Args:
         folders: runs, or folders with runs anywhere below.
@@ -145,8 +145,8 @@ def _runs_in(folder: Path) -> list[Path]:
         here = [theory for theory in _checked() if _is_run(Path(name), theory, [*files, *below])]
         if here:
             runs.append(Path(name))
-        if any(theory.recognise for theory in here):
-            below.clear()  # such a run has folders of its own
+        if any(theory.recognise for theory in here) or (here and "result.json" in files):
+            below.clear()  # such a run has folders of its own; result.json is ours, with the attempts below it
     if not runs:
         forms = listing([_how_it_is_known(theory) for theory in _checked()], "or")
         raise XanesflowError(f"{folder} holds no run: nothing in it or below it is a run of {forms}.")

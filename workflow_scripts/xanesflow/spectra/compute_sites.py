@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pymatgen.core import Structure
 
@@ -57,7 +60,8 @@ def compute_sites(
 ) -> list[SiteResult]:
     """Compute spectra; a failed site does not stop the others.
 
-    However this function ends, even by Ctrl-C, it stops everything that it started and removes its scratch folder.
+    However this function ends, even by Ctrl-C or SIGTERM, it stops everything that it started, and removes its scratch
+    folder.
 
     Args:
         structures: ordered structures, by `Absorber.cell`.
@@ -73,7 +77,7 @@ def compute_sites(
     """
     stop = threading.Event()
     outcomes: dict[Absorber, SiteResult] = {}
-    with tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
+    with _sigterm_interrupts(), tempfile.TemporaryDirectory(prefix="xanesflow_", ignore_cleanup_errors=True) as scratch:
         folders = {site: Path(scratch) / f"{site.cell}_{site.index}" for site in sites}
         shown: dict[Absorber, str] = {}
         with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
@@ -119,6 +123,24 @@ def compute_site(
     """
     run_engine(look.engine, structure, site.index, folder, stop)
     return look.read(folder, structure, site.index)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does, so that what was begun is cleaned up; unless it is handled already."""
+
+    def interrupt(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
+        raise KeyboardInterrupt
+
+    free = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if free:
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        if free:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _outcome(structure: Structure, site: Absorber, look: QuickLook, folder: Path, stop: threading.Event) -> SiteResult:

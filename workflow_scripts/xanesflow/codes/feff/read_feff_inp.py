@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,13 @@ from numpy.typing import NDArray
 from xanesflow.core.errors import BadRunError
 
 Array = NDArray[np.float64]
+
+_COMMENT = re.compile(r"[*!;%#]")
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a line of feff.inp, without its comment."""
+    return _COMMENT.split(line, maxsplit=1)[0].split()
 
 
 @lru_cache(maxsize=1)  # several checks of a run ask, one after the other
@@ -27,7 +35,7 @@ def parse_feff_inp(text: str) -> tuple[int | None, str | None, Array]:
     coordinates: list[list[float]] = []
     absorber = 0
     for line in text.splitlines():
-        words = line.split("*", 1)[0].split()
+        words = words_of(line)
         if not words:
             continue
         card = words[0].upper()

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
 
+from xanesflow.codes.damaged_run import explain_bad_run
+from xanesflow.codes.quick_look import packages_of
 from xanesflow.codes.registry import reader_of, run_features
 from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
 from xanesflow.core.errors import BadRunError, XanesflowError
@@ -26,8 +28,6 @@ from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, co
 from xanesflow.features.compute_features import REASON, write_features
 
 log = logging.getLogger(__name__)
-
-_PACKAGES = ("xraylarch", "scipy")
 
 
 def collect_cheap_runs(
@@ -101,7 +101,7 @@ def collect_cheap_runs(
         "weights_hash": settings_hash(name, json.loads(text)),
         "settings": text,
         "energy_start_ev": energy_start_ev,
-        **provenance([*chunks, structures, site_table], _PACKAGES, config_json),
+        **provenance([*chunks, structures, site_table], packages_of(theory), config_json),
     }
     table = pd.DataFrame(order, columns=["material_id", "site_index"])
     write_features(Path(output), table, np.array([rows[site] for site in order]), rejected, attributes)
@@ -149,7 +149,8 @@ def _read_one_chunk(
             parsed = {run.material_id: Structure.from_dict(json.loads(as_json[run.material_id]))}
         try:
             check_record(run)
-            spectrum = read(run, None, element=element, structure=parsed[run.material_id])
+            with explain_bad_run():
+                spectrum = read(run, None, element=element, structure=parsed[run.material_id])
             rows[site] = columns_of(name, spectrum.energy_ev, spectrum.cross_section, run.record, start_ev)
         except BadRunError as error:
             reasons[site] = error.detail.rstrip(".")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
+from xanesflow.codes.quick_look import packages_of
 from xanesflow.codes.registry import load, run_features, theory_of
 from xanesflow.codes.run_engine import SiteSpectrum, read_folder, run_engine
 from xanesflow.core.damage import explain_damage
@@ -27,10 +28,9 @@ class EngineRuns:
 
     Attributes:
         name: of the features, such as `feffq`.
+        packages: the distributions that the numbers depend on.
         failures: why sites have no run, by structure and atom, in the last call; their rows are NaN.
     """
-
-    packages = ("xraylarch", "scipy")
 
     def __init__(self, name: str, settings: str, start_ev: float, *, workers: int = 1) -> None:
         """Check that this installation can repeat the runs of the training.
@@ -46,6 +46,7 @@ class EngineRuns:
         """
         self.name, self.dimension, self.meaning = name, FRAME_POINTS + NUMBERS[name], meaning_of(name)
         self._theory = theory_of(run_features()[name])
+        self.packages = packages_of(self._theory.name)
         trained = _read(settings)
         with explain_damage("The model does not say how its runs of the engine were made ({why}).", quote=True):
             self._options = load(self._theory.options).of_run(trained)

@@ -64,6 +64,11 @@ def choose_sites(
     """
     settled = np.union1d(np.asarray(done, dtype=np.intp), np.asarray(useless, dtype=np.intp))
     candidates = len(features) - len(settled)
+    if not candidates:
+        raise XanesflowError(
+            f"There is no site to choose: {plural(len(features), 'site has', 'sites have')} features, and each has a "
+            "run."
+        )
     if not 1 <= budget <= candidates:
         raise XanesflowError(
             f"{plural(budget, 'site')} cannot be chosen: {plural(candidates, 'site has', 'sites have')} features "

@@ -141,7 +141,7 @@ def _subset_status(results: Path, name: str, table: Path, now: float) -> SubsetS
         status.done = sum(len(sites) for chunk, sites in chunks.items() if chunk_name(chunk) in packed)
     else:
         _add_chunks(status, folder, theory=theory, chunks=chunks, hours=hours, packed=packed, now=now)
-    status.stages = _stages_of(results, status, [folder / f"{chunk_name(chunk)}.zip" for chunk in chunks])
+    status.stages = _stages_of(results, status, table, [folder / f"{chunk_name(chunk)}.zip" for chunk in chunks])
     return status
 
 
@@ -283,7 +283,7 @@ def _in_order(counts: Counter[str]) -> dict[str, int]:
     return known | {reason: number for reason, number in sorted(counts.items()) if number and reason not in REASONS}
 
 
-def _stages_of(results: Path, status: SubsetStatus, zips: list[Path]) -> dict[str, str]:
+def _stages_of(results: Path, status: SubsetStatus, table: Path, zips: list[Path]) -> dict[str, str]:
     """State of the files of a subset's stages, by the name of the stage."""
     features = sorted(results.parent.glob(fill(paths.FEATURES, featurizer="*", subset=status.subset)))
     spectra = in_results(results, paths.SPECTRA, subset=status.subset)
@@ -291,7 +291,7 @@ def _stages_of(results: Path, status: SubsetStatus, zips: list[Path]) -> dict[st
         "structures": DONE,
         "simulations": DONE if status.packed == status.chunks else MISSING,
         "spectra": _state([spectra], zips),
-        "features": _state(features, [spectra]),
+        "features": _state(features, [in_results(results, paths.STRUCTURES, subset=status.subset), table]),
     }
 
 

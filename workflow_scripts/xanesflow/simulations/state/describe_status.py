@@ -34,13 +34,11 @@ def describe_stages(status: CampaignStatus) -> str:
     listed = []
     for stage in status.subsets[0].stages:
         states = [each.stages.get(stage, "missing") for each in status.subsets]
-        done = states.count("done")
-        if done == len(states):
-            listed.append(f"{stage} done")
+        if len(set(states)) == 1:
+            listed.append(f"{stage} {states[0]}")
         else:
             outdated = f" ({states.count('outdated')} outdated)" if "outdated" in states else ""
-            some = f"of {done} of {plural(len(states), 'subset')}" if done else "missing"
-            listed.append(f"{stage} {some}{outdated}")
+            listed.append(f"{stage} of {states.count('done')} of {plural(len(states), 'subset')}{outdated}")
     return ", ".join([*listed, *(f"{stage} {state}" for stage, state in status.stages.items())])
 
 
