@@ -9,6 +9,7 @@ import typer
 
 from xanesflow.cli.options import Align, Broaden, Disordered, SitesAtATime, Symprec
 from xanesflow.cli.terminal import report_errors
+from xanesflow.core.sites import SYMPREC_A
 
 
 @report_errors()
@@ -91,7 +92,7 @@ def xanes(
     ] = False,
     broaden: Broaden = None,
     align: Align = None,
-    symprec: Symprec = 0.01,
+    symprec: Symprec = SYMPREC_A,
     disorder: Disordered = "refuse",
 ) -> None:
     """Compute the K-edge XANES of a structure, and write it as a table (CSV, or for Athena) and a plot (PNG, SVG).

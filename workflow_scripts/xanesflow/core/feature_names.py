@@ -27,6 +27,10 @@ DIMENSIONS = {"m3gnet": 64, "m3gnet_all": 256, "chgnet": 65}
 """Numbers for each site, for features whose length is fixed."""
 
 
+UNKNOWN_WEIGHTS = "unknown"
+"""Hash of the weights of features that a user brought in a file without that hash."""
+
+
 def parse_features(name: str, *, any_name: bool = False) -> list[str]:
     """Split a name in the configuration into its single features, in order: `m3gnet_all+chgnet` → both.
 
