@@ -59,7 +59,8 @@ def xanes(
             "--theory",
             "-t",
             metavar="NAME",
-            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFF, the real FEFF 10, takes minutes.",
+            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFFQ, FEFF 10 at small radii, seconds "
+            "to a minute; FEFF, FEFF 10 at the paper's settings, minutes.",
         ),
     ] = "FEFF8L",
     settings: Annotated[
