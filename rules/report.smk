@@ -335,6 +335,12 @@ rule make_report:
         predictions=CAMPAIGN.for_all_models(paths.PREDICTIONS),
         chemistry=paths.SITE_DESCRIPTORS,
         measured=[paths.MATCHES] if CONFIG.measured.files else [],
+        # The page reads the runs themselves, and names these tables.
+        failed=(
+            []
+            if CONFIG.dataset.from_files
+            else [CAMPAIGN.failed_sites(subset) for subset in CAMPAIGN.all_subsets]
+        ),
         maps=expand(paths.FEATURE_MAP, features=CAMPAIGN.mapped_features),
     output:
         report(

@@ -6,7 +6,7 @@ from xanesflow.simulations.job_resources import chunk_memory, chunk_minutes
 rule simulations:
     input:
         [CAMPAIGN.runs(subset) for subset in CAMPAIGN.all_subsets],
-        [CAMPAIGN.failed_sites(subset) for subset in SUBSETS],
+        [CAMPAIGN.failed_sites(subset) for subset in CAMPAIGN.all_subsets],
 
 
 # One rule for each imported subset, because the number of outputs depends on the subset.

@@ -19,9 +19,9 @@ from pymatgen.core import Structure
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from xanesflow.dataset.build import structure_json
+from xanesflow.dataset.file import structure_json
 from xanesflow.evaluation.metrics import compute_metrics
-from xanesflow.features.descriptors import DescriptorFeaturizer, raw_columns
+from xanesflow.features.acsf_soap import DescriptorFeaturizer, raw_columns
 from xanesflow.models.network.reduction import VARIANCE, principal_axes
 from xanesflow.models.simple_models import fit_linear
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from matching_standards import STANDARDS, Case, read_cases, sources_of
 
-from xanesflow.matching.choice_model import CALIBRATIONS, read_calibration
+from xanesflow.matching.choice_model import CALIBRATIONS, read_match_calibration
 from xanesflow.matching.compute_candidates import default_theory
 from xanesflow.matching.mixtures import Standard, fit_mixtures
 from xanesflow.matching.references import MEASURED, computed_standards
@@ -71,7 +71,7 @@ def beamline(path: Path) -> str:
 def computed_trials(data: Path, theory: str, cache: Path | None) -> Iterator[Trial]:
     """Mixtures of pairs of compounds that are drawn by chance, with computed standards."""
     rng = np.random.default_rng(0)
-    calibration = read_calibration(theory)
+    calibration = read_match_calibration(theory)
     once: dict[str, dict[str, Case]] = defaultdict(dict)
     for case in read_cases(data, theory, cache):
         once[case.element].setdefault(case.compound, case)
@@ -146,7 +146,7 @@ def main() -> None:
             f"{np.mean(one_of_them[kind]):.2f} | {off} |"
         )
     if given.write:
-        calibration = read_calibration(given.theory)
+        calibration = read_match_calibration(given.theory)
         numbers = {"mixtures": len(both["all"]), "right_pair": round(float(np.mean(both["all"])), 3)}
         replace(calibration, known={**calibration.known, **numbers}).write(CALIBRATIONS / f"{given.theory}.json")
 

@@ -11,7 +11,7 @@ from trained_campaign import model_of
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import WrongCallError
 from xanesflow.matching import experiment_energies
-from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_calibration
+from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_match_calibration
 from xanesflow.matching.experiment_energies import expected_shift, known_theories
 from xanesflow.prediction.read import read_prediction
 from xanesflow.spectra import compute_sites
@@ -37,7 +37,7 @@ def shift(theory, structure, element):
 
 
 def test_metals_have_their_own_shift_and_compounds_one_that_rises_with_the_oxidation_state():
-    known = read_calibration("FEFF8L")
+    known = read_match_calibration("FEFF8L")
     copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.615), ["Cu"], [[0, 0, 0]])
     assert shift("FEFF8L", copper, "Cu") == known.expected["metal"]["Cu"]
     manganese = known.expected["compound"]["Mn"]
@@ -63,7 +63,7 @@ def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
     code, _, plain = call("xanes", "cu-fcc", "--output", tmp_path / "plain")
     assert code == 0 and "to experiment" not in plain
     code, _, said = call("xanes", "cu-fcc", "--align", "experiment", "--normalised", "--output", tmp_path / "moved")
-    known = read_calibration("FEFF8L").expected["metal"]["Cu"]
+    known = read_match_calibration("FEFF8L").expected["metal"]["Cu"]
     sentence = f"energies moved by {known.mean_ev:+.2f} ± {known.sd_ev:.1f} eV to experiment"
     assert code == 0 and sentence in said
     files = [next((tmp_path / each).glob("*_xanes.csv")) for each in ("plain", "moved")]
@@ -86,7 +86,7 @@ def predict(*words):
 
 
 def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):
-    known = read_calibration("FEFF", experiment_energies.ENERGIES)
+    known = read_match_calibration("FEFF", experiment_energies.ENERGIES)
     metal, oxide = known.expected["metal"]["Cu"].mean_ev, known.expected["compound"]["Cu"].mean_ev
     expected = {"cu-fcc": metal, "cu2o-cuprite": oxide + known.slope_ev * (1 - PIVOT)}
     assert metal < oxide - 2
@@ -109,7 +109,7 @@ def test_predictions_for_athena_move_too(tmp_path):
         assert predict("-o", tmp_path / name, "--format", "athena", *words)[0] == 0
     files = [next((tmp_path / name / "Cu_FEFF").glob("cu-fcc*.dat")) for name in ("plain", "moved")]
     one, other = map(np.loadtxt, files)
-    shift_ev = read_calibration("FEFF", experiment_energies.ENERGIES).expected["metal"]["Cu"].mean_ev
+    shift_ev = read_match_calibration("FEFF", experiment_energies.ENERGIES).expected["metal"]["Cu"].mean_ev
     assert other[:, 0] - one[:, 0] == pytest.approx(shift_ev, abs=1e-3) and other[:, 1] == pytest.approx(one[:, 1])
     assert "moved to experiment" in files[1].read_text()
 

@@ -127,6 +127,7 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):
     assert "DFT were never checked" in sentence("match", scan, "fe-bcc", "--theory", "DFT", *kept, code=1)
     assert "does not name elements" in sentence("match", scan, "examples", "--contains", "Fx", *kept, code=2)
     assert "must end with .csv or .json" in sentence("match", scan, "fe-bcc", "-o", tmp_path / "o.txt", *kept, code=2)
+    assert "--plot o.gif must end with .png" in sentence("match", scan, "fe-bcc", "--plot", "o.gif", *kept, code=2)
     assert "must end with .html" in sentence("match", scan, "fe-bcc", "--page", tmp_path / "o.txt", *kept, code=2)
     assert "holds no files" in sentence("match", scan, empty, "--measured", code=1)
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))

@@ -114,7 +114,7 @@ def test_labels_are_no_markup(tmp_path):
 
 def test_wrong_calls(scan, tmp_path):
     assert "must end with .csv or .json" in sentence("measured", scan, "-o", "a.txt", code=2)
-    assert "must end with .png" in sentence("measured", scan, "-p", "a.doc", code=2)
+    assert "--plot a.doc must end with .png" in sentence("measured", scan, "-p", "a.doc", code=2)
     assert "is not a range" in sentence("measured", scan, "--pre", "10", code=2)
     assert "is not a range" in sentence("measured", scan, "--exclude", "a:b", code=2)
     assert "holds one spectrum" in sentence("measured", scan, scan, "-o", tmp_path / "a.csv", code=2)

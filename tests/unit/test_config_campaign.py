@@ -63,6 +63,7 @@ def test_files_of_chunks_inputs_and_failures():
     assert planned.rejected_before_curation("Cu_FEFF") == ["results/structures/Cu_FEFF_rejected.parquet"]
     imported = several()
     assert imported.failed_sites("Cu_FEFF") == []
+    assert imported.failed_sites("Cu_FEFF8L") == ["results/simulations/Cu_FEFF8L/failed.csv"]
     assert imported.rejected_before_curation("Cu_FEFF") == ["results/simulations/Cu_FEFF/rejected.parquet"]
 
 

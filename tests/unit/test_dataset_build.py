@@ -12,7 +12,8 @@ from feff_runs import cuprite, rocksalt
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected_group
-from xanesflow.dataset.build import SubsetFiles, build_dataset, structure_json
+from xanesflow.dataset.build import SubsetFiles, build_dataset
+from xanesflow.dataset.file import structure_json
 from xanesflow.dataset.read_dataset import load
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.material import describe

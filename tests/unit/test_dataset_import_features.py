@@ -1,6 +1,7 @@
 """Features and spectra from files: taken as they are, and what cannot be taken is refused or listed with its reason."""
 
 import json
+import re
 import zipfile
 
 import h5py
@@ -14,12 +15,14 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.config.load import load_config
 from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.feature_names import DIMENSIONS, KNOWN
 from xanesflow.dataset.build import SubsetFiles, build_dataset
 from xanesflow.dataset.check.contents import read_contents
 from xanesflow.dataset.check.validate_structures import check_structures
 from xanesflow.dataset.feature_files import check_feature_file, read_feature_file
 from xanesflow.dataset.import_features import import_features
 from xanesflow.features.compute_features import read_features
+from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.subset_data import read_subset
 from xanesflow.spectra.store import read_spectra
 
@@ -174,6 +177,14 @@ def test_features_under_a_known_name_have_its_dimension(tmp_path):
     with pytest.raises(XanesflowError, match="features of 3 numbers for Cu_FEFF, but m3gnet has 64"):
         take(tmp_path, good(), features=["m3gnet"])
     assert take(tmp_path, good(d=64), features=["m3gnet"])[1].featurizer == "m3gnet"
+    with pytest.raises(XanesflowError, match="features of 3 numbers for Cu_FEFF, but radial has 30"):
+        take(tmp_path, good(), features=["radial"])
+
+
+def test_every_known_feature_has_a_dimension():
+    assert {name: int(re.search(r"\((\d+)", what)[1]) for name, what in KNOWN.items()} == DIMENSIONS
+    for name in ("radial", "angular", "acsf", "soap", "chgnet", "chgnet_cell"):  # M3GNet's needs its weights
+        assert get_featurizer(name).dimension == DIMENSIONS[name]
 
 
 def test_several_featurizers_have_an_array_each(tmp_path):

@@ -2,12 +2,15 @@
 
 import ast
 import re
+from fnmatch import fnmatchcase
 from functools import cache
 
 import pytest
 import yaml
 from shared_data import PROJECT, tracked_files
 
+from xanesflow.config import result_paths
+from xanesflow.config.result_paths import fill
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import ADDED_THEORIES
 
@@ -163,6 +166,20 @@ def test_modules_that_pages_name_are_there():
 def test_yaml_examples_can_be_read(page):
     for block in code_blocks(page, "yaml"):
         yaml.safe_load(re.sub(r"\.\.\.(?=[,}])", "null", block))
+
+
+def test_every_result_stands_in_its_page():
+    spans = []
+    for row in (DOCS / "reference/results.md").read_text(encoding="utf-8").splitlines():
+        named = re.findall(r"`([^`]+)`", row.split("|")[1]) if row.startswith("| `") else []
+        folder, first = (named[0].rpartition("/")[0], named[0].partition("/")[0]) if named else ("", "")
+        spans += [re.sub(r"<\w+>|…", "*", each if each.startswith(first) else f"{folder}/{each}") for each in named]
+    for name, pattern in vars(result_paths).items():
+        if name.isupper() and isinstance(pattern, str) and pattern.startswith("results/"):
+            path = re.sub(r"{\w+}", "X", fill(pattern, seed=0, model="delta")).removeprefix("results/")
+            whole = [each + "*" if each.endswith("/") else each for each in spans]
+            is_folder = any(fnmatchcase(each.replace("*", "X"), f"{path}/*") for each in spans)
+            assert is_folder or any(fnmatchcase(path, each) for each in whole), f"{name}: results.md lacks {pattern}"
 
 
 def test_every_reason_is_explained():

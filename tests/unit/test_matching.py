@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
-from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_calibration
+from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_match_calibration
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
 from xanesflow.matching.material_spectrum import average_sites, edge_step
@@ -126,14 +126,14 @@ def test_measures_are_smaller_for_the_better_candidate():
 
 
 def test_the_shipped_calibrations_expect_what_was_seen():
-    known = read_calibration("FEFF8L")
+    known = read_match_calibration("FEFF8L")
     metal = known.expects("Fe", metal=True, oxidation_state=0.0)
     two, three = (known.expects("Fe", metal=False, oxidation_state=state) for state in (2.0, 3.0))
     assert metal.mean_ev < two.mean_ev < three.mean_ev  # computed edges move too little with the oxidation state
     assert known.expects("Zn", metal=False, oxidation_state=None).sd_ev > three.sd_ev
-    assert read_calibration("measured").expects("Fe", metal=False, oxidation_state=2.0).mean_ev == 0.0
+    assert read_match_calibration("measured").expects("Fe", metal=False, oxidation_state=2.0).mean_ev == 0.0
     with pytest.raises(XanesflowError, match="never checked on known standards"):
-        read_calibration("VASP")
+        read_match_calibration("VASP")
 
 
 def test_a_background_becomes_a_step_of_one():

@@ -10,7 +10,7 @@ from workflow import run, write_run_config
 
 from xanesflow.core.templates import environment
 from xanesflow.matching.candidates import find_candidates
-from xanesflow.matching.choice_model import read_calibration
+from xanesflow.matching.choice_model import read_match_calibration
 from xanesflow.matching.compute_candidates import default_theory, make_engine, plan_spectra
 from xanesflow.matching.references import computed_references, computed_standards, material_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore
@@ -35,7 +35,7 @@ def campaign(tmp_path_factory):
     assert not plan.missing, "the spectra of the examples come with the package"
     spectra, _ = material_spectra(candidates, plan, plan.known)
     references = computed_references(candidates, spectra, folder / "none")
-    for each in computed_standards(references, "Fe", read_calibration(theory)):
+    for each in computed_standards(references, "Fe", read_match_calibration(theory)):
         if each.name in SHIFT_EV:
             values = np.interp(ENERGY - SHIFT_EV[each.name], each.energy_ev, each.values, left=0.0, right=1.0)
             xdi(scans / f"{each.name}.xdi", "mu", ENERGY, 0.2 + 1.1 * values)

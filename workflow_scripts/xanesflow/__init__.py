@@ -4,7 +4,7 @@ One package for each stage of the workflow, named as the stage, and packages tha
 those left of it::
 
     core -> measured -> running -> codes -> config -> structures -> inputs -> simulations -> spectra -> features
-    -> dataset -> models -> evaluation -> interpretation -> prediction -> matching -> report -> cli
+    -> dataset -> models -> evaluation -> interpretation -> prediction -> matching -> report -> app -> cli
 
 docs/reference/house.md says what is in each. Every function here can be called without Snakemake; the scripts beside
 this package are what the rules call.

@@ -15,6 +15,7 @@ import typer
 from xanesflow.cli.options import Align, AsJson, Broaden, Disordered, NewFolder, Symprec
 from xanesflow.cli.terminal import print_result, report_input_errors
 from xanesflow.core.errors import WrongCallError
+from xanesflow.core.sites import SYMPREC_A
 from xanesflow.core.text import listing
 
 ErrorBars = Annotated[
@@ -117,7 +118,7 @@ def predict(
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", metavar="N", min=1, help="Processes; by default as many as help.")
     ] = None,
-    symprec: Symprec = 0.01,
+    symprec: Symprec = SYMPREC_A,
 ) -> None:
     """Predict the XANES of structures with trained models: each site, and the average of each material.
 

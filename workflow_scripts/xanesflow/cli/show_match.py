@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.markup import escape
@@ -95,7 +96,8 @@ def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequenc
     """
     given = [each.resolve() for each in (*spectra, *map(Path, structures))]
     folders = [each.resolve() for each in spectra if each.is_dir()]
-    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot)):
+    check_figure = partial(check_plot, option="--plot")
+    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_figure)):
         if path is None:
             continue
         inside = path.resolve().parent in folders

@@ -1,4 +1,4 @@
-"""`xanesflow app`: starts the page's server, and tells its address."""
+"""`xanesflow app`: starts the page's server, and prints its address."""
 
 from __future__ import annotations
 

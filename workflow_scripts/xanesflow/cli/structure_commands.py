@@ -9,6 +9,7 @@ import typer
 
 from xanesflow.cli.options import Align, Broaden, Disordered, SitesAtATime, Symprec
 from xanesflow.cli.terminal import report_errors
+from xanesflow.core.sites import SYMPREC_A
 
 
 @report_errors()
@@ -58,7 +59,8 @@ def xanes(
             "--theory",
             "-t",
             metavar="NAME",
-            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFF, the real FEFF 10, takes minutes.",
+            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFFQ, FEFF 10 at small radii, seconds "
+            "to a minute; FEFF, FEFF 10 at the paper's settings, minutes.",
         ),
     ] = "FEFF8L",
     settings: Annotated[
@@ -91,7 +93,7 @@ def xanes(
     ] = False,
     broaden: Broaden = None,
     align: Align = None,
-    symprec: Symprec = 0.01,
+    symprec: Symprec = SYMPREC_A,
     disorder: Disordered = "refuse",
 ) -> None:
     """Compute the K-edge XANES of a structure, and write it as a table (CSV, or for Athena) and a plot (PNG, SVG).

@@ -125,7 +125,8 @@ def to_common_scale(raw: RawSpectrum, processing: CommonProcessing) -> CommonSpe
     """Broaden a spectrum to the common width, and shift it to absolute energies.
 
     Raises:
-        BadRunError: not_a_number, all_zero; or edge_elsewhere, if the rule of the half jump finds no edge.
+        BadRunError: no_output, not_a_number, unreadable or all_zero, as of `check_curve`; or edge_elsewhere, if the
+            rule of the half jump finds no edge.
     """
     energy, values = check_curve(raw.energy_ev, raw.cross_section)
     step = max(1, int(_STEP_EV / float(np.median(np.diff(energy)))))
@@ -152,7 +153,8 @@ def check_curve(energy_ev: Array, values: Array) -> tuple[Array, Array]:
     """Check that a curve is finite, rising in energy and not zero, and return it.
 
     Raises:
-        BadRunError: unreadable, not_a_number or all_zero.
+        BadRunError: no_output (fewer than two energies), not_a_number, unreadable (energies that do not rise) or
+            all_zero.
     """
     if len(energy_ev) < 2:
         raise BadRunError("no_output", "the spectrum has fewer than two energies")

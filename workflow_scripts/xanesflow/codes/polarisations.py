@@ -15,8 +15,8 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.optimize import nnls
 
 from xanesflow.core.energy_grid import Array
+from xanesflow.core.sites import SYMPREC_A
 
-_SYMPREC_A = 0.01
 _EXACT = 1e-3
 
 
@@ -27,26 +27,26 @@ def site_rotations(structure: Structure, site_index: int) -> list[Array]:
         structure: the crystal.
         site_index: 0-based index of the site.
     """
-    found = SpacegroupAnalyzer(structure, symprec=_SYMPREC_A).get_symmetry_operations(cartesian=False)
+    found = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_operations(cartesian=False)
     place, lattice = structure[site_index].frac_coords, structure.lattice
     rotations: list[Array] = []
     for operation in found:
         moved = operation.operate(place) - place
         moved -= np.round(moved)
-        if np.linalg.norm(lattice.get_cartesian_coords(moved)) < 10 * _SYMPREC_A:
+        if np.linalg.norm(lattice.get_cartesian_coords(moved)) < 10 * SYMPREC_A:
             rotations.append(_cartesian(lattice.matrix, operation.rotation_matrix))
     return _distinct(rotations)
 
 
 def point_group(structure: Structure) -> list[Array]:
     """Return the Cartesian (3, 3) rotations of a crystal's point group."""
-    found = SpacegroupAnalyzer(structure, symprec=_SYMPREC_A).get_symmetry_operations(cartesian=False)
+    found = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_operations(cartesian=False)
     return _distinct([_cartesian(structure.lattice.matrix, each.rotation_matrix) for each in found])
 
 
 def inequivalent_atoms(structure: Structure, element: str) -> int:
     """Return how many atoms of an element no symmetry operation maps onto each other."""
-    kind_of = SpacegroupAnalyzer(structure, symprec=_SYMPREC_A).get_symmetry_dataset().equivalent_atoms
+    kind_of = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_dataset().equivalent_atoms
     return len({int(kind_of[k]) for k in structure.indices_from_symbol(element)})
 
 

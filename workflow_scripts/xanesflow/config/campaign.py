@@ -216,7 +216,7 @@ class Campaign:
 
     def failed_sites(self, subset: str) -> list[str]:
         """Table of a subset's failed sites, in a list; empty for imported runs, whose table is `REJECTED_RUNS`."""
-        return [fill(paths.FAILED_SITES, subset=subset)] if self.config.simulations.source == "run" else []
+        return [fill(paths.FAILED_SITES, subset=subset)] if subset in self.run_subsets else []
 
     # Spectra, features and dataset
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from xanesflow.config.base import Section, unique
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import parse_features
+from xanesflow.core.feature_names import KNOWN, parse_features
 
 
 def _feature_names(name: str) -> str:
@@ -27,10 +27,9 @@ class FeaturesSection(Section):
     models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] | None = Field(
         None,
         description=(
-            "features that models are trained on; null: those of models.preset (paper: [m3gnet]).\n"
-            "m3gnet: last block, 64 numbers; m3gnet_all: embedding and three blocks, 256; chgnet: atom features and\n"
-            "magnetic moment, 65; radial: histograms of distances, 30; acsf and soap: descriptors, of which a model\n"
-            "sees principal components; or several joined as m3gnet_all+chgnet"
+            "features that models are trained on (docs/guide/models.md); null: those of models.preset (paper:\n"
+            "[m3gnet]). These, with how many numbers each has for a site, or several joined as m3gnet_all+chgnet:\n"
+            + "\n".join(f"{name}: {what}" for name, what in KNOWN.items())
         ),
     )
     m3gnet_weights: str | None = Field(

@@ -19,7 +19,7 @@ class PredictSection(Section):
         None,
         description=(
             "checkpoints, folders with a model's seeds, or folders of `xanesflow model export`; null: the campaign's\n"
-            "own: for each subset the delta model (over the embedded engine), else the tuned one, else the expert,\n"
-            "else the universal one, on the first of features.models"
+            "own: for each subset the delta model (over the embedded engine or quick FEFF), else the tuned one, else\n"
+            "the expert, else the universal one, on the first of features.models"
         ),
     )

@@ -132,7 +132,7 @@ def benchmark_of(rule: str, wildcards: str = "") -> str:
     return f"{BENCHMARKS}/{rule}/{wildcards}.tsv" if wildcards else f"{BENCHMARKS}/{rule}.tsv"
 
 
-BEST_FIRST = ("blend", "trees", "network")
+INTERPRETERS_BEST_FIRST = ("blend", "trees", "network")
 """Interpreters that read descriptors with error bars, in the order in which `interpret` and the figures prefer them."""
 
 
@@ -143,6 +143,7 @@ def trained_interpreters(directory: Path = Path()) -> list[list[Path]]:
         directory: the campaign's working directory.
     """
     patterns = [
-        directory / fill(INTERPRETER, interpreter=model, subset="*", split="campaign", seed="*") for model in BEST_FIRST
+        directory / fill(INTERPRETER, interpreter=model, subset="*", split="campaign", seed="*")
+        for model in INTERPRETERS_BEST_FIRST
     ]
     return list(filter(None, (sorted(each.parent.glob(each.name)) for each in patterns)))

@@ -12,12 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from xanesflow.config.base import Count, ModelName, Positive, Section, Seed, unique
-from xanesflow.config.search_space import SearchSpace, check_setting
+from xanesflow.config.search_space import OWN_KEYS, SearchSpace, check_setting
 from xanesflow.config.settings_file import Found, read_found
 from xanesflow.core.errors import XanesflowError
-
-OWN_KEYS = ("widths", "batch_size")
-"""Settings of single models that have their own key in the section `models`."""
 
 
 def _space(given: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -33,6 +33,9 @@ NOT_SEARCHED = {"device", "threads", "seed", "max_epochs", "keep_statistics"}
 RANGE_TEST = "range_test"
 """The configuration's name for a learning rate that the range test finds; `TrainingSettings` has None for it."""
 
+OWN_KEYS = ("widths", "batch_size")
+"""Settings that have their own key by model in the section `models`; the others stand in `models.settings`."""
+
 SETTINGS = tuple(field.name for field in fields(TrainingSettings) if field.name not in NOT_SEARCHED)
 
 DEFAULT_SPACE: dict[str, Any] = {

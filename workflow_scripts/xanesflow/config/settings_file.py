@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from xanesflow.config.search_space import RANGE_TEST, check_setting
+from xanesflow.config.search_space import OWN_KEYS, RANGE_TEST, check_setting
 from xanesflow.core import limits
 from xanesflow.core.errors import BadTextError, XanesflowError
 from xanesflow.core.files import read_small, write_text
@@ -23,7 +23,6 @@ from xanesflow.core.text import one_line
 
 FORMAT = "xanesflow search 1"
 _MARK = "# search: "  # a comment, so that the file is a configuration file and nothing else
-_BY_MODEL = ("widths", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def write_found(path: str | Path, found: Found, headline: str) -> None:
         value = list(setting) if isinstance(setting, tuple) else setting
         if name == "learning_rate" and value is None:
             value = RANGE_TEST
-        if name in _BY_MODEL:
+        if name in OWN_KEYS:
             models[name] = {found.model: value}
         else:
             models.setdefault("settings", {}).setdefault(found.model, {})[name] = value
@@ -109,7 +108,7 @@ def _origin(text: str) -> dict[str, Any] | None:
 def _settings(values: Any, model: str) -> dict[str, Any]:
     """Read and check the settings of the model."""
     models: Mapping[str, Any] = values["models"]
-    found = {name: models[name][model] for name in _BY_MODEL if name in models} | models.get("settings", {}).get(
+    found = {name: models[name][model] for name in OWN_KEYS if name in models} | models.get("settings", {}).get(
         model, {}
     )
     return {name: check_setting(name, value) for name, value in found.items()}

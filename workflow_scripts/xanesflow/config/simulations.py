@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from xanesflow.codes.archive import FORMS
 from xanesflow.config.base import Count, Positive, Section, SubsetName, not_bool
 
 
@@ -155,7 +156,7 @@ class SimulationsSection(Section):
     archive: str | dict[SubsetName, str] | None = Field(
         None,
         description=(
-            "folder, .tar, .tar.gz, .tar.xz, .tar.zst or .zip with finished runs in Lightshow's tree,\n"
+            f"{FORMS}, with finished runs in Lightshow's tree,\n"
             "<element>/<material id>/FEFF-XANES/<site>_<element>/{feff.inp,feff.out,xmu.dat}, or VASP/{SCF,\n"
             "<site>_<element>}/{INCAR,POSCAR,OSZICAR,OUTCAR,vasprun.xml}, beside\n"
             "<element>/<material id>/POSCAR; one path for all subsets, or one per subset {Cu_FEFF: path, ...};\n"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from xanesflow.config.base import Count, ElementSymbol, Number, Positive, Section, Seed, not_bool, unique
+from xanesflow.core.sites import SYMPREC_A
 
 
 def _system(name: str) -> str:
@@ -155,7 +156,7 @@ class StructuresSection(Section):
         DisorderCells(), description="for disorder ordered and random: the cells that represent a crystal"
     )
     symprec: Positive = Field(
-        0.01, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"
+        SYMPREC_A, description="tolerance in Å of spglib when it finds symmetry-equivalent sites (multiplicity)"
     )
 
     materials_project: MaterialsProjectSection = Field(

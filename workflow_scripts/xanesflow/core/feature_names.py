@@ -17,14 +17,22 @@ KNOWN = {
     "acsf": "atom-centred symmetry functions (1024; a model sees their principal components)",
     "soap": "smooth overlap of atomic positions (1024; a model sees its principal components)",
 }
-"""Name in `features.models` → what it is. To add features, name them here and in `features.featurizers`."""
+"""Name in `features.models` → what it is. To add features, name them here, in `DIMENSIONS` and in
+`features.featurizers`."""
 
 REDUCED = frozenset({"acsf", "soap"})
 """Wide descriptors; a model sees their principal components over the training part (`models.network.reduction`)."""
 
 
-DIMENSIONS = {"m3gnet": 64, "m3gnet_all": 256, "chgnet": 65}
-"""Numbers for each site, for features whose length is fixed."""
+DIMENSIONS = {
+    "m3gnet": 64, "m3gnet_all": 256, "chgnet": 65, "chgnet_cell": 65, "radial": 30, "angular": 72, "acsf": 1024,
+    "soap": 1024,
+}  # fmt: skip
+"""Numbers for each site; features of a user's own file that go by one of these names must have as many."""
+
+
+UNKNOWN_WEIGHTS = "unknown"
+"""Hash of the weights of features that a user brought in a file without that hash."""
 
 
 def parse_features(name: str, *, any_name: bool = False) -> list[str]:

@@ -115,14 +115,18 @@ def list_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def check_plot(path: Path) -> None:
+def check_plot(path: Path, option: str) -> None:
     """Refuse a file name without a figure's ending.
+
+    Args:
+        path: of the figure.
+        option: of the command that names it, such as `--plot`.
 
     Raises:
         XanesflowError: it has another.
     """
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
+        raise XanesflowError(f"{option} {path} must end with .png, .svg or .pdf; choose one of them.")
 
 
 def user_cache() -> Path:

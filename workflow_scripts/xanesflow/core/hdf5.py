@@ -76,7 +76,7 @@ def check_array(dataset: h5py.Dataset) -> None:
     if (kind.kind not in _KINDS + "SV" and h5py.check_string_dtype(kind) is None) or kind.kind == "V":
         raise SenselessFileError(f"{_name(dataset)} holds neither numbers nor texts")
     size = math.prod(map(int, shape)) * kind.itemsize
-    most = max(limits.SPARE_OF_HDF5, limits.PACKING_OF_HDF5 * Path(dataset.file.filename).stat().st_size)
+    most = max(limits.SPARE_OF_ARRAYS, limits.PACKING_OF_ARRAYS * Path(dataset.file.filename).stat().st_size)
     if size > min(most, limits.ARRAY_OF_HDF5):
         raise SenselessFileError(f"its shape is said to be {shape}, but the file is too small for that")
 

@@ -30,6 +30,13 @@ MEASURED_LINES = 200_000
 MEASURED_UNPACKED = 200_000_000
 """Bytes of a compressed Athena project, unpacked; one of hundreds of spectra has a few MB."""
 
+SPARE_OF_ARRAYS = 64 * 2**20
+"""Bytes that an array of a NumPy or HDF5 file may have however small the file; beyond, `PACKING_OF_ARRAYS` counts."""
+
+PACKING_OF_ARRAYS = 50
+"""How many times larger than packed an array may be: than its part of a NumPy file, or than the whole HDF5 file.
+Compressed spectra and features shrink to a half."""
+
 ARRAYS_OF_NPZ = 8 * 2**30
 """Bytes of all arrays of a NumPy file, unpacked. The published training data of all subsets has 0.2 GiB."""
 
@@ -38,12 +45,6 @@ NAMES_OF_NPZ = 1000
 
 ARRAY_OF_HDF5 = 8 * 2**30
 """Bytes of one array of an HDF5 file, unpacked."""
-
-SPARE_OF_HDF5 = 64 * 2**20
-"""Bytes that an array of an HDF5 file may have however small the file is; beyond, `PACKING_OF_HDF5` counts."""
-
-PACKING_OF_HDF5 = 50
-"""How many times larger than its file an array may be; compressed spectra and features shrink to a half."""
 
 DEPTH_OF_HDF5 = 8
 """Groups in one another; the files of the workflow have three."""

@@ -45,8 +45,8 @@ def open_npz(path: str | Path) -> Iterator[Any]:
             if size > info.file_size:
                 raise SenselessFileError(f"{info.filename[:60]} announces {size:,} bytes and has {info.file_size:,}")
             announced += info.file_size
-            spare = limits.SPARE_OF_HDF5
-            if info.file_size > spare and info.file_size > limits.PACKING_OF_HDF5 * info.compress_size:
+            spare = limits.SPARE_OF_ARRAYS
+            if info.file_size > spare and info.file_size > limits.PACKING_OF_ARRAYS * info.compress_size:
                 raise SenselessFileError(f"{info.filename[:60]} is packed {info.file_size // info.compress_size}-fold")
     if announced > limits.ARRAYS_OF_NPZ:
         most = limits.ARRAYS_OF_NPZ / 2**30

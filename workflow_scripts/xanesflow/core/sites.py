@@ -28,6 +28,9 @@ ADDED_THEORIES = "xanesflow.theories"
 PARTS = ("train", "val", "test")
 """The parts of a split."""
 
+SYMPREC_A = 0.01
+"""spglib's tolerance in Å for symmetry-equivalent sites: the default of `structures.symprec` and `--symprec`."""
+
 MATERIAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,149}(?<!_)")
 """What may name a material: folders, tables and groups of HDF5 are called by it."""
 

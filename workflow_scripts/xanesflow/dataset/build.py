@@ -33,12 +33,10 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of, rows_of_sites
 from xanesflow.core.tables import count_reasons, describe_counts, write_rejected_group
-from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal, structure_json
+from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal
 from xanesflow.dataset.splits import check_split
 from xanesflow.features.compute_features import read_features
 from xanesflow.spectra.store import read_spectra
-
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "SubsetFiles", "build_dataset", "structure_json"]
 
 log = logging.getLogger(__name__)
 

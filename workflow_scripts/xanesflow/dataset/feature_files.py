@@ -14,14 +14,12 @@ from xanesflow.config.campaign import Campaign
 from xanesflow.core.arrays import type_of
 from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.feature_names import KNOWN, UNKNOWN_WEIGHTS
 from xanesflow.core.npz import open_npz
 from xanesflow.dataset.file import report_damage, structure_json, structure_key
 from xanesflow.dataset.read_dataset import load
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
-UNKNOWN = "unknown"
-"""The weights' hash of features whose file does not record the weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +166,7 @@ class _Stored:
             )
         return values if kind == "text" else values.astype(kind)
 
-    def one_text(self, name: str, otherwise: str = UNKNOWN) -> str:
+    def one_text(self, name: str, otherwise: str = UNKNOWN_WEIGHTS) -> str:
         return str(self.file[name].item()) if name in self.file and self.file[name].size == 1 else otherwise
 
 

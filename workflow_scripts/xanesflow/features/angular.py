@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import sph_harm_y
 
-from xanesflow.features.graph_networks.neighbors import BondGraph
+from xanesflow.features.neighbors import BondGraph
 from xanesflow.features.radial import OXYGEN, ShellFeaturizer, shell_weights, sum_of_atoms
 
 ORDERS = (1, 2, 3, 4, 5, 6)

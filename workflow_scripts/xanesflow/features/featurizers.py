@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.feature_names import KNOWN, REDUCED
 from xanesflow.core.text import quoted
 from xanesflow.features.featurize_structures import Featurizer
 
 if TYPE_CHECKING:
-    from xanesflow.features.descriptors import DescriptorFeaturizer
+    from xanesflow.features.acsf_soap import DescriptorFeaturizer
 
 
 def get_featurizer(
@@ -34,8 +34,8 @@ def get_featurizer(
     """
     if name not in KNOWN:
         raise XanesflowError(f"The features {quoted(name)} are not known: use one of {', '.join(KNOWN)}.")
-    if name in ("acsf", "soap"):
-        from xanesflow.features.descriptors import DescriptorFeaturizer  # imports dscribe when it computes
+    if name in REDUCED:
+        from xanesflow.features.acsf_soap import DescriptorFeaturizer  # imports dscribe when it computes
 
         return DescriptorFeaturizer(name, workers=workers)
     if name in ("chgnet", "chgnet_cell"):

@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 
 from xanesflow.core.files import sha256_text
 from xanesflow.features.featurize_structures import Features, Featurizer
-from xanesflow.features.graph_networks.neighbors import BondGraph, bond_graph
+from xanesflow.features.neighbors import BondGraph, bond_graph
 
 CENTRES = 1.6 + 0.3 * np.arange(15)
 """Å, 1.6 to 5.8."""

@@ -17,8 +17,10 @@ from xanesflow.core.text import quoted
 from xanesflow.inputs.write_chunk import MANIFESTS
 
 _LIMIT = 256 * 2**20
-_PACKING = 200  # how many times smaller zips of inputs may be than what they hold
 """Largest size of one file in bytes; inputs are far smaller."""
+
+_PACKING = 200
+"""How many times smaller zips of inputs may be than what they hold."""
 
 
 def unpack(zips: list[Path], out: Path, *, potcar: bool = False) -> tuple[int, int]:

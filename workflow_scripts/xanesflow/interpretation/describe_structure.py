@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.damage import what_is_wrong
+from xanesflow.core.sites import SYMPREC_A
 
 METHOD = (
     "oxidation state: bond valence (BVAnalyzer), else composition; neighbours: CrystalNN 1, those of equivalent atoms "
@@ -24,7 +25,7 @@ MAX_PERMUTATIONS = 2_000
 
 BOND_VALENCE, COMPOSITION, ELEMENT = "bond valence", "composition", "element"
 
-_SYMPREC, _BOND_VALENCE_RADIUS = 0.01, 4.0  # Å
+_BOND_VALENCE_RADIUS = 4.0  # Å
 
 
 @cache
@@ -122,7 +123,7 @@ class _Neighbours:
         from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
         try:
-            data = SpacegroupAnalyzer(self.structure, symprec=_SYMPREC).get_symmetry_dataset()
+            data = SpacegroupAnalyzer(self.structure, symprec=SYMPREC_A).get_symmetry_dataset()
             return [int(first) for first in data.equivalent_atoms]
         except Exception:  # spglib finds no symmetry: then each atom stands for itself
             return list(range(len(self.structure)))

@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from xanesflow.config.result_paths import BEST_FIRST
+from xanesflow.config.result_paths import INTERPRETERS_BEST_FIRST
 from xanesflow.core.energy_grid import RANGE_EV
 from xanesflow.core.figures import BAND, BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.text import listing
@@ -51,7 +51,7 @@ def draw_interpretation(
         outputs: the file of each figure by its name (`figure_names`).
     """
     own = [path for path in predictions if parse_name(path)[1:3] == (subset, "campaign")]
-    first = next((path for model in BEST_FIRST for path in own if parse_name(path)[0] == model), None)
+    first = next((path for model in INTERPRETERS_BEST_FIRST for path in own if parse_name(path)[0] == model), None)
     read = pd.DataFrame() if first is None else pd.read_parquet(first)
     kind = "" if first is None else parse_name(first)[0]
     robust = pd.read_csv(robustness, dtype={"split": str})
@@ -88,7 +88,9 @@ def _truth(drawn: Figure, read: pd.DataFrame, kind: str) -> None:
     read = read[read["model"] == kind] if len(read) else read
     names = [name for name in DESCRIPTORS if len(read) and name in set(read["descriptor"])]
     if not names:
-        _nothing(drawn, f"There are no test sites, or interpretation.models has none of {listing(BEST_FIRST)}.")
+        _nothing(
+            drawn, f"There are no test sites, or interpretation.models has none of {listing(INTERPRETERS_BEST_FIRST)}."
+        )
         return
     panels = drawn.subplots(3, 3).ravel()
     for axis, name in zip(panels, names, strict=False):
@@ -146,7 +148,9 @@ def _robustness(drawn: Figure, robust: pd.DataFrame, kind: str) -> None:
     """R² and coverage against shift, and against broadening."""
     names = [name for name in _ROBUST if name in set(robust["descriptor"])]
     if not names:
-        _nothing(drawn, f"There are no test sites, or interpretation.models has none of {listing(BEST_FIRST)}.")
+        _nothing(
+            drawn, f"There are no test sites, or interpretation.models has none of {listing(INTERPRETERS_BEST_FIRST)}."
+        )
         return
     panels = drawn.subplots(3, len(names), sharey="row", squeeze=False)
     rows = (("r2", "shift_ev", "fwhm_ev"), ("coverage_90", "shift_ev", "fwhm_ev"), ("r2", "fwhm_ev", "shift_ev"))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pymatgen.core import Element, Structure
 
 from xanesflow.core.errors import UnusableStructure, WrongCallError, XanesflowError
+from xanesflow.core.sites import SYMPREC_A
 from xanesflow.core.text import first_few, plural, quoted
-from xanesflow.prediction.input_structures import SYMPREC, read_structures
+from xanesflow.prediction.input_structures import read_structures
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import Entry, load_entries
 from xanesflow.structures.amcsd.find_mineral import reduced_formula
@@ -116,7 +117,7 @@ def find_candidates(
 def _examples(element: str) -> Iterable[tuple[str, Material]]:
     for example in load_examples():
         if element in example.inequivalent:
-            material = describe(example.id, example.structure(), symprec=SYMPREC)
+            material = describe(example.id, example.structure(), symprec=SYMPREC_A)
             if isinstance(material, Material):
                 yield example.name, material
 
@@ -139,7 +140,7 @@ def _minerals(element: str, narrowing: Narrowing, refused: list[str]) -> list[tu
             except UnusableStructure as error:
                 why = why or f"{entry.id} ({name}) {error}"
                 continue
-            material = describe(entry.id, structure, symprec=SYMPREC)
+            material = describe(entry.id, structure, symprec=SYMPREC_A)
             if isinstance(material, Material):
                 found.append((name, material))
                 break

@@ -137,7 +137,7 @@ def fit_weights(cases: Sequence[tuple[Floats, int, float]], *, ridge: float = RI
     return np.asarray(found.x, dtype=np.float64)
 
 
-def read_calibration(theory: str, folder: Path = CALIBRATIONS) -> MatchCalibration:
+def read_match_calibration(theory: str, folder: Path = CALIBRATIONS) -> MatchCalibration:
     """The calibration of a level of theory.
 
     Raises:

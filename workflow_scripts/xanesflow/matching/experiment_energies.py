@@ -21,7 +21,7 @@ from xanesflow.core.errors import WrongCallError
 from xanesflow.core.sites import Subset, parent_of
 from xanesflow.core.text import listing
 from xanesflow.interpretation.describe_structure import oxidation_states
-from xanesflow.matching.choice_model import CALIBRATIONS, Expected, read_calibration
+from xanesflow.matching.choice_model import CALIBRATIONS, Expected, read_match_calibration
 from xanesflow.matching.surroundings import is_metallic
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.structures.material import Material
@@ -65,7 +65,7 @@ def expected_shift(theory: str, element: str, material: Material, sites: Sequenc
         WrongCallError: the level of theory was never compared with experiment.
     """
     check_alignable(theory)
-    calibration = read_calibration(theory, ENERGIES if (ENERGIES / f"{theory}.json").is_file() else CALIBRATIONS)
+    calibration = read_match_calibration(theory, ENERGIES if (ENERGIES / f"{theory}.json").is_file() else CALIBRATIONS)
     structure = Structure.from_dict(json.loads(material.structure))
     metal, state = is_metallic(structure), None
     if not metal:

@@ -9,7 +9,7 @@ from pathlib import Path
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
-from xanesflow.matching.choice_model import MatchCalibration, read_calibration
+from xanesflow.matching.choice_model import MatchCalibration, read_match_calibration
 from xanesflow.matching.compute_candidates import (
     Site,
     SpectrumPlan,
@@ -88,8 +88,8 @@ def get_references(
     if wanted.measured:
         references, failed = measured_references([Path(each) for each in wanted.structures], element)
         listener.say(f"{plural(len(references), 'measured spectrum', 'measured spectra')} of {element}")
-        return references, read_calibration(MEASURED), failed
-    calibration = read_calibration(wanted.theory)
+        return references, read_match_calibration(MEASURED), failed
+    calibration = read_match_calibration(wanted.theory)
     candidates, refused = find_candidates(wanted.structures, element, wanted.narrowing)
     spectra = compute_candidates(candidates, wanted, listener)
     folder = wanted.cache or default_folder()

@@ -12,7 +12,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.errors import UnusableStructure, XanesflowError
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.sites import SYMPREC_A, WHOLE_MATERIAL
 from xanesflow.core.text import quoted
 from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
@@ -25,14 +25,11 @@ from xanesflow.structures.read_structure import read_structure
 Given = str | Path | Structure
 Structures = Given | Iterable[Given] | Mapping[str, Given]
 
-SYMPREC = 0.01
-"""Å, spglib's tolerance: the workflow's own default (`structures.symprec`)."""
-
 
 def read_structures(
     given: Structures,
     *,
-    symprec: float = SYMPREC,
+    symprec: float = SYMPREC_A,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     disorder: Disorder = REFUSE,

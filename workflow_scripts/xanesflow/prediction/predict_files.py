@@ -10,9 +10,9 @@ from pathlib import Path
 
 from xanesflow.core.errors import NothingPredictedError
 from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import SYMPREC_A
 from xanesflow.core.tables import describe_counts, list_reasons, write_rejected
 from xanesflow.prediction.feature_cache import FeatureCache
-from xanesflow.prediction.input_structures import SYMPREC
 from xanesflow.prediction.plot import check_plot
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Predictor, Progress
@@ -38,7 +38,7 @@ def predict_structures(
     weights: str | Path | None = None,
     device: str = "cpu",
     workers: int | None = None,
-    symprec: float = SYMPREC,
+    symprec: float = SYMPREC_A,
     progress: Progress | None = None,
     config_json: str | None = None,
     site: int | None = None,

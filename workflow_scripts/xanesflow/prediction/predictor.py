@@ -12,17 +12,18 @@ import numpy as np
 
 from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import NothingPredictedError, WrongCallError
+from xanesflow.core.feature_names import UNKNOWN_WEIGHTS
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import ELEMENTS, WHOLE_MATERIAL, Site, Subset
+from xanesflow.core.sites import ELEMENTS, SYMPREC_A, WHOLE_MATERIAL, Site, Subset
 from xanesflow.core.text import first_few, plural
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
 from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.feature_cache import FeatureCache
-from xanesflow.prediction.input_structures import SYMPREC, Structures, read_structures
+from xanesflow.prediction.input_structures import Structures, read_structures
 from xanesflow.prediction.prediction import Prediction
-from xanesflow.prediction.site_features import UNKNOWN, FeatureSource, SiteFeatures, weights_of
+from xanesflow.prediction.site_features import FeaturesOfSites, FeatureSource, weights_of
 from xanesflow.prediction.structure_only import SIGMAS, spectra_by_seed, structure_only_bands, structure_only_errors
 from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
 from xanesflow.structures.disorder.represent import REFUSE, Disorder
@@ -67,7 +68,7 @@ class Predictor:
         structures: Structures,
         *,
         subsets: Iterable[str] = (),
-        symprec: float = SYMPREC,
+        symprec: float = SYMPREC_A,
         cache: FeatureCache | None = None,
         progress: Progress | None = None,
         site: int | None = None,
@@ -168,7 +169,7 @@ def predict(
     weights: str | Path | None = None,
     device: str = "cpu",
     workers: int = 1,
-    symprec: float = SYMPREC,
+    symprec: float = SYMPREC_A,
     site: int | None = None,
     disorder: Disorder = REFUSE,
 ) -> Prediction:
@@ -247,7 +248,7 @@ def _without_absorber(materials: Iterable[Material], elements: Sequence[str]) ->
     ]
 
 
-def _without_features(features: SiteFeatures) -> list[Rejected]:
+def _without_features(features: FeaturesOfSites) -> list[Rejected]:
     return [
         Rejected(material, site, "no_features", reason)
         for (material, site), reason in features.items()
@@ -259,7 +260,7 @@ def _predict_subset(
     model: TrainedEnsemble,
     subset: str,
     materials: Sequence[Material],
-    features: SiteFeatures,
+    features: FeaturesOfSites,
     site: int | None = None,
 ) -> SubsetPrediction | None:
     """Predict the spectra of one subset; None if no site of it has features."""
@@ -376,7 +377,7 @@ def _remarks(
             )
     for model in models:
         for block in model.card.feature_dimensions:
-            if weights_of(model.card, block) == UNKNOWN:
+            if weights_of(model.card, block) == UNKNOWN_WEIGHTS:
                 sentences.append(
                     f"The dataset of the {model.name} does not record which weights its {block} features were computed "
                     "with, so they cannot be compared with the weights here."

@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from xanesflow import __version__
 from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.feature_names import KNOWN
+from xanesflow.core.feature_names import KNOWN, UNKNOWN_WEIGHTS
 from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import Site
 from xanesflow.core.text import quoted
@@ -24,14 +24,11 @@ from xanesflow.models.model_kinds import ModelCard
 from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.structures.material import Material
 
-SiteFeatures = dict[Site, NDArray[np.float32] | str]
+FeaturesOfSites = dict[Site, NDArray[np.float32] | str]
 """(d,) features of each site, or the reason why it has none."""
 
 BATCH = 256
 """Number of structures whose features are computed and stored at a time."""
-
-UNKNOWN = "unknown"
-"""Hash of the weights of features that a user brought in a file without that hash."""
 
 
 class FeatureSource:
@@ -72,7 +69,7 @@ class FeatureSource:
             self._made[name] = get_featurizer(name, weights=self._weights, device=self._device, workers=self._workers)
         made = self._made[name]
         trained = weights_of(card, name)
-        if trained not in (UNKNOWN, made.weights_hash):
+        if trained not in (UNKNOWN_WEIGHTS, made.weights_hash):
             raise XanesflowError(
                 f"{what} was trained on {name} features of other weights (SHA-256 {trained[:16]}) than those installed "
                 f"here ({made.weights_hash[:16]}), so its spectra would be wrong; use the weights of the training, or "
@@ -112,7 +109,7 @@ class FeatureSource:
         *,
         cache: FeatureCache | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> SiteFeatures:
+    ) -> FeaturesOfSites:
         """Compute a model's features at the wanted sites, with the blocks in the model's order.
 
         Args:
@@ -126,7 +123,7 @@ class FeatureSource:
             XanesflowError: see `featurizer`.
         """
         chosen = [material for material in materials if wanted.get(material.material_id)]
-        blocks: list[SiteFeatures] = []
+        blocks: list[FeaturesOfSites] = []
         for number, name in enumerate(card.feature_dimensions):
             made, block = self.featurizer(name, card), dict[Site, Any]()
             for start in range(0, len(chosen), BATCH):
@@ -145,8 +142,8 @@ class FeatureSource:
 
 
 def weights_of(card: ModelCard, name: str) -> str:
-    """SHA-256 of the weights that computed the features of a model's training data, or `UNKNOWN`."""
-    return str(card.featurizers.get(name, {}).get("weights_hash", UNKNOWN))
+    """SHA-256 of the weights that computed the features of a model's training data, or `UNKNOWN_WEIGHTS`."""
+    return str(card.featurizers.get(name, {}).get("weights_hash", UNKNOWN_WEIGHTS))
 
 
 def _of_batch(
@@ -155,7 +152,7 @@ def _of_batch(
     wanted: Mapping[str, Sequence[int]],
     cache: FeatureCache | None,
     progress: Callable[[int, int], None],
-) -> SiteFeatures:
+) -> FeaturesOfSites:
     """Features of a batch by one featurizer: the whole batch is computed, or the whole batch comes from the cache."""
     # Features of the whole batch, one array (or the reason why there is none) for each structure.
     failures: Mapping[tuple[int, int], str] = {}
@@ -171,7 +168,7 @@ def _of_batch(
             cache.put(keys, answers)
 
     # Features by site. NaN means a failed run, or an atom without neighbours.
-    found: SiteFeatures = {}
+    found: FeaturesOfSites = {}
     for number, (material, answer) in enumerate(zip(batch, answers, strict=True)):
         for row, site in enumerate(wanted[material.material_id]):
             if isinstance(answer, str):
@@ -187,7 +184,7 @@ def _of_batch(
     return found
 
 
-def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]:
+def _fill_in(blocks: Sequence[FeaturesOfSites], card: ModelCard) -> dict[Site, str]:
     """Put NaN where a delta model's cheap run failed, and return these sites with the reasons."""
     name = list(card.feature_dimensions)[-1]
     if name not in run_features():
@@ -197,9 +194,9 @@ def _fill_in(blocks: Sequence[SiteFeatures], card: ModelCard) -> dict[Site, str]
     return failed
 
 
-def _joined(blocks: Sequence[SiteFeatures]) -> SiteFeatures:
+def _joined(blocks: Sequence[FeaturesOfSites]) -> FeaturesOfSites:
     """Join the blocks side by side; a site that lacks one of them has no features."""
-    found: SiteFeatures = {}
+    found: FeaturesOfSites = {}
     for site in blocks[0]:
         rows = [block[site] for block in blocks]
         reason = next((row for row in rows if isinstance(row, str)), None)

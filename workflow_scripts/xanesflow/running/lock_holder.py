@@ -5,9 +5,9 @@ process and Slurm job of its holder. The holder renews the file's time every `BE
 that another process has taken its claim over, so that two never write for long.
 
 filelock's `StrictSoftFileLock` was tried (4.2.11) and does less. Its claims have no place for the Slurm job and nobody
-may add to them, so a holder on another node could not be told from a dead one. It never breaks a claim, not even of a
-dead process on this machine, so everything below that finds this out would stay. It needs hard links, which some
-file systems do not have.
+may add to them, so a holder on another node could not be distinguished from a dead one. It never breaks a claim, not
+even of a dead process on this machine, so everything below that finds this out would stay. It needs hard links, which
+some file systems do not have.
 
 A holder is alive
 - on the same machine: if its process exists;

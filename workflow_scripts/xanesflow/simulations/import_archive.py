@@ -19,7 +19,16 @@ from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import MATERIAL_ID, MATERIAL_ID_RULE, WHOLE_MATERIAL, Site, Subset, chunk_of, site_id
+from xanesflow.core.sites import (
+    MATERIAL_ID,
+    MATERIAL_ID_RULE,
+    SYMPREC_A,
+    WHOLE_MATERIAL,
+    Site,
+    Subset,
+    chunk_of,
+    site_id,
+)
 from xanesflow.core.tables import describe_counts, write_rejected
 from xanesflow.core.text import listing, printable
 from xanesflow.structures.material import BadStructure, Material, not_the_absorber
@@ -156,7 +165,7 @@ def import_archive(
     structures: Path,
     site_table: Path,
     rejected: Path,
-    symprec: float = 0.01,
+    symprec: float = SYMPREC_A,
     workers: int = 1,
 ) -> None:
     """Import the finished runs of a subset.

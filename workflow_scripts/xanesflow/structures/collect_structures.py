@@ -18,7 +18,7 @@ from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import Subset, parent_of
+from xanesflow.core.sites import SYMPREC_A, Subset, parent_of
 from xanesflow.core.tables import list_reasons, write_rejected
 from xanesflow.core.text import first_of, plural
 from xanesflow.structures.amcsd.choose_entries import rank
@@ -53,7 +53,7 @@ def collect_structures(
     duplicates: Literal["keep", "merge"] = "keep",
     near_duplicates: Path | None = None,
     disorder: Disorder = REFUSE,
-    symprec: float = 0.01,
+    symprec: float = SYMPREC_A,
     cost_options: Mapping[str, Any] | None = None,
     workers: int = 1,
 ) -> None:

@@ -103,7 +103,7 @@ def _one_of(found: list[tuple[StructureFile, Described]], unusable: BadStructure
         return [BadStructure(first.material_id, detail, "duplicate_id")]
     if not rest:
         return described
-    # Cells of two files are the same if the files are, so the first one of each tells.
+    # Cells of two files are the same if the files are, so the first one of each decides.
     materials = [each for _, (each, *_) in found if isinstance(each, Material)]
     structures = [Structure.from_dict(json.loads(each.structure)) for each in materials]
     names = first_few([file.name for file, _ in found])

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xanesflow.core.foreign_json import parse_object
-from xanesflow.core.sites import site_id
+from xanesflow.core.sites import SYMPREC_A, site_id
 from xanesflow.core.text import first_of, plural
 from xanesflow.dataset.check.contents import FileContents
 from xanesflow.dataset.check.findings import Finding
 from xanesflow.dataset.file import STRUCTURES
-
-SYMPREC = 0.01
-"""spglib's tolerance in Å, used if the recorded configuration names none."""
 
 
 def check_structures(contents: FileContents) -> Iterator[Finding]:
@@ -68,7 +65,7 @@ def check_symmetry(contents: FileContents) -> Iterator[Finding]:
     try:
         symprec = float(parse_object(str(contents.file.attrs["config"]))["structures"]["symprec"])
     except (KeyError, TypeError, ValueError):
-        symprec = SYMPREC
+        symprec = SYMPREC_A  # the recorded configuration names none
     described: dict[str, Material | BadStructure] = {}
     for subset in contents.subsets.values():
         wrong, twice = [], []

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.features.featurize_structures import Features, Featurizer
-from xanesflow.features.graph_networks.neighbors import atomic_numbers, isolated_atoms
 from xanesflow.features.graph_networks.weights import CHGNET_HASH, check_content, load_tensors
+from xanesflow.features.neighbors import atomic_numbers, isolated_atoms
 
 RELEASE = "0.3.0"
 ELEMENTS = frozenset(range(1, 95))

@@ -14,8 +14,8 @@ from xanesflow.features.featurize_structures import Features, Featurizer
 from xanesflow.features.graph_networks import matgl_sum
 from xanesflow.features.graph_networks.m3gnet_basis import CUTOFF
 from xanesflow.features.graph_networks.m3gnet_network import M3GNetNetwork
-from xanesflow.features.graph_networks.neighbors import BondGraph, bond_graph
 from xanesflow.features.graph_networks.weights import M3GNET_HASH, m3gnet_weights
+from xanesflow.features.neighbors import BondGraph, bond_graph
 
 ELEMENTS = tuple(z for z in range(1, 95) if z not in (84, 85, 86, 87, 88))
 """Atomic numbers that the network knows, in the order of its embedding: H to Pu without Po, At, Rn, Fr, Ra."""

@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from xanesflow.features.graph_networks import m3gnet_basis as basis
 from xanesflow.features.graph_networks.bond_classes import BondSorter
-from xanesflow.features.graph_networks.neighbors import BondGraph, concatenate, first_bond_of_atoms
+from xanesflow.features.neighbors import BondGraph, concatenate, first_bond_of_atoms
 
 BLOCKS = 3
 

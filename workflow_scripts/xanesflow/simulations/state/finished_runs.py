@@ -8,7 +8,7 @@ own.
 
 The run.json in these zips is the one record of what became of a site: failed.csv, `xanesflow retry`, the report and a
 lost progress file are made from it. A second record, a line for each site that ends, was considered and left out. A
-kill between a run and its line would have to be mended from the zips, so all that reads them would stay, and the
+kill between a run and its line would have to be repaired from the zips, so all that reads them would stay, and the
 progress files, which only count, are smaller and quicker to read than a line for each of 80,000 sites.
 """
 

@@ -12,12 +12,11 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.sites import SYMPREC_A
 from xanesflow.core.text import plural
 
 TOLERANCE = 0.02
 """Largest difference between an occupancy and the share of whole atoms that stands for it."""
-
-SYMPREC = 0.01  # Å
 
 CLOSE = 0.005
 """Occupancies are held within this, where a supercell can do that."""
@@ -84,8 +83,8 @@ def primitive_cell(structure: Structure) -> tuple[Structure, list[Orbit]]:
             f"is disordered and has {len(structure):,} places, and the limit is {limits.PLACES:,}", "disordered"
         )
     try:
-        cell = SpacegroupAnalyzer(structure, symprec=SYMPREC).find_primitive() or structure
-        first = SpacegroupAnalyzer(cell, symprec=SYMPREC).get_symmetry_dataset().equivalent_atoms
+        cell = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).find_primitive() or structure
+        first = SpacegroupAnalyzer(cell, symprec=SYMPREC_A).get_symmetry_dataset().equivalent_atoms
     except Exception as error:  # spglib fails on near-degenerate cells
         raise UnusableStructure("is disordered, and its symmetry cannot be found", "disordered") from error
     orbits = []

@@ -8,7 +8,7 @@ from features_data import copper, rutile
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from xanesflow.features.descriptors import DescriptorFeaturizer, raw_columns, signs
+from xanesflow.features.acsf_soap import DescriptorFeaturizer, raw_columns, signs
 from xanesflow.features.featurize_structures import FeatureFailure
 from xanesflow.features.featurizers import get_featurizer
 

@@ -28,7 +28,7 @@ from xanesflow.core.errors import NotFeaturizableError, XanesflowError
 from xanesflow.core.files import sha256_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress, failure, groups
-from xanesflow.features.graph_networks.neighbors import bond_graph
+from xanesflow.features.neighbors import bond_graph
 
 DIMENSION = 1024
 """Numbers per site after the projection."""
