@@ -52,6 +52,12 @@ REASONS = {
 }
 """Reason -> what it means, in the order in which a run is checked; a site has one reason."""
 
+TRIED_AGAIN = frozenset({"timed_out", "killed", "no_potcar"})
+"""Failures of a run that the next run of its chunk tries again by itself; others would most likely happen again."""
+
+MAY_SUCCEED = TRIED_AGAIN | {"engine_failed"}
+"""Failures that another attempt may not meet, when a user asks for it (`xanesflow retry`)."""
+
 
 @dataclass(frozen=True, order=True)
 class Rejected:

@@ -16,15 +16,13 @@ import pandas as pd
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.core.reasons import MAY_SUCCEED
 from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
 from xanesflow.core.tables import read_site_list, write_csv
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
 log = logging.getLogger(__name__)
-
-_MAY_SUCCEED = frozenset({"killed", "timed_out", "engine_failed"})
-"""Reasons of failed runs that another run may not meet."""
 
 FRACTIONS = (0.8, 0.1, 0.1)
 
@@ -202,7 +200,7 @@ def split_sites(
     try:
         check_split(part_of, subset)
     except XanesflowError as error:
-        if any(each.reason in _MAY_SUCCEED for each in curated.rejected):
+        if any(each.reason in MAY_SUCCEED for each in curated.rejected):
             raise XanesflowError(f"{error} `xanesflow retry {subset}` computes failed sites again.") from None
         raise
     for name, rows, columns in (

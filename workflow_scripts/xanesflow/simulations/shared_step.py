@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.core.errors import FailedRunError
+from xanesflow.core.reasons import TRIED_AGAIN
 from xanesflow.core.sites import WHOLE_MATERIAL, Site
 from xanesflow.simulations.state.finished_runs import FinishedRuns
-from xanesflow.simulations.state.retry_requests import PASSING
 
 Record = Mapping[str, Any]
 """Content of a run.json."""
@@ -45,13 +45,13 @@ def finished_step(record: Record) -> Record:
 
     Raises:
         FailedRunError: it failed. The sites get the step's own reason where that holds for them too: another attempt
-            may help (`PASSING`), or an input is missing.
+            may help (`TRIED_AGAIN`), or an input is missing.
     """
     if record["outcome"] != "failed":
         return record
     reason = record["reason"]
     never_started = record["exit_code"] is None  # an input is missing, and the sites would lack it too
     raise FailedRunError(
-        reason if never_started or reason in PASSING else "shared_step_failed",
+        reason if never_started or reason in TRIED_AGAIN else "shared_step_failed",
         f"the step that all its sites share: {record['detail']}",
     )

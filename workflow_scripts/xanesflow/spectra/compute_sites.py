@@ -20,13 +20,12 @@ from pymatgen.core import Structure
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.codes.run_engine import SiteSpectrum, run_engine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
+from xanesflow.core.reasons import MAY_SUCCEED
 from xanesflow.core.text import one_line
 from xanesflow.structures.choose_site import Absorber
 
 _POLL = 0.15  # seconds
 _SHOWN = 200  # characters of a message
-_PASSING = ("timed_out", "killed", "engine_failed")
-"""Reasons of failed runs for which another try may not fail."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def _outcome(structure: Structure, site: Absorber, look: QuickLook, folder: Path
     except StoppedError:
         failure = "stopped"
     except FailedRunError as error:
-        failure, passing = one_line(error), error.reason in _PASSING
+        failure, passing = one_line(error), error.reason in MAY_SUCCEED
     except XanesflowError as error:
         failure = one_line(error)
     except OSError as error:

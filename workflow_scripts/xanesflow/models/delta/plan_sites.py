@@ -13,14 +13,14 @@ from xanesflow.codes.registry import run_features
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.reasons import TRIED_AGAIN
 from xanesflow.core.sites import Site, rows_of_sites, site_id
 from xanesflow.core.tables import write_csv
 from xanesflow.features.compute_features import SiteFeatures, read_features
 from xanesflow.models.delta.choose_sites import choose_sites
-from xanesflow.simulations.state.retry_requests import PASSING
 from xanesflow.spectra.store import read_spectra
 
-_NOT_YET_RUN = PASSING | {"not_planned", "no_run"}
+_NOT_YET_RUN = TRIED_AGAIN | {"not_planned", "no_run"}
 """Reasons of sites that another run may give a spectrum."""
 
 COLUMNS = ["rank", "material_id", "site_index", "formula", "core_hours", "variance_left"]

@@ -10,14 +10,14 @@ from pathlib import Path
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.reasons import REASONS
+from xanesflow.core.reasons import REASONS, TRIED_AGAIN
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
 from xanesflow.core.text import quoted
 from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_sites import SubsetSites, read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import progress_path, read_progress
-from xanesflow.simulations.state.retry_requests import PASSING, name_run, write_request
+from xanesflow.simulations.state.retry_requests import name_run, write_request
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def request_retries(
         for subset, chunk in places:
             here = [each for each in failed if (each.subset, each.chunk) == (subset, chunk)]
             again = {site_id(*each.site): each.run for each in here if each in chosen}
-            leave = [each.run for each in here if each not in chosen and each.reason in PASSING]
+            leave = [each.run for each in here if each not in chosen and each.reason in TRIED_AGAIN]
             write_request(in_results(results, paths.SIMULATIONS, subset=subset), chunk, again=again, leave=leave)
     return chosen
 

@@ -19,12 +19,10 @@ from typing import Any
 from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.files import read_small, sha256_text, write_text
 from xanesflow.core.foreign_json import parse_object
+from xanesflow.core.reasons import TRIED_AGAIN
 from xanesflow.core.sites import chunk_name
 
 log = logging.getLogger(__name__)
-
-PASSING = frozenset({"timed_out", "killed", "no_potcar"})
-"""Failures that may not happen on another attempt; all other ones would happen again."""
 
 
 def request_path(folder: Path, chunk: int) -> Path:
@@ -49,7 +47,7 @@ def write_request(folder: Path, chunk: int, *, again: Mapping[str, str], leave: 
         folder: of the subset.
         chunk: its number.
         again: site -> name of its failed run, for each site to compute again.
-        leave: names of failed runs that would be tried again with the chunk (`PASSING`), but should not be.
+        leave: names of failed runs that would be tried again with the chunk (`TRIED_AGAIN`), but should not be.
     """
     request = {"ordered": datetime.now(UTC).isoformat(), "again": dict(sorted(again.items())), "leave": sorted(leave)}
     write_text(request_path(folder, chunk), json.dumps(request, indent=1) + "\n")
@@ -75,7 +73,7 @@ class RetryRequests:
             run for path in sorted((folder / "retry").glob("[0-9]*.json")) for run in _read(path)[0].values()
         }
         path = request_path(folder, chunk)
-        # Once the request is carried out, `PASSING` failures are tried again with their chunk as usual.
+        # Once the request is carried out, `TRIED_AGAIN` failures are tried again with their chunk as usual.
         self._leave = _read(path)[1] if _is_open(path, folder, chunk) else set[str]()
 
     def call_for(self, record: Mapping[str, Any]) -> bool:
@@ -83,7 +81,7 @@ class RetryRequests:
         if record.get("outcome") != "failed":
             return False
         name = name_run(record)
-        return name in self._again or (record.get("reason") in PASSING and name not in self._leave)
+        return name in self._again or (record.get("reason") in TRIED_AGAIN and name not in self._leave)
 
 
 def _is_open(path: Path, folder: Path, chunk: int) -> bool:
