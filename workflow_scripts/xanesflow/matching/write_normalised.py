@@ -111,7 +111,7 @@ def write_spectrum(
         lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
     if path.suffix == ".dat":
         unit = "normalised absorption, 1 far above the edge"
-        write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit))
+        write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit, column="norm"))
         return
     rows = [
         f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
