@@ -101,6 +101,9 @@ def test_broadenings_are_read_or_refused_in_a_sentence():
         "gaussian:-1",
         "arctangent:1:2:0",
         "gaussian:nan",
+        "gaussian:1e9",
+        "lorentzian:1:51",
+        "",
     ):
         with pytest.raises(WrongCallError, match="--broaden"):
             read_broadening(wrong)
@@ -148,6 +151,7 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
         (["--normalised"], "--output"),
         (["--normalised", "-o", "out.h5", "--site", "0"], "--site cannot be used"),
         (["--broaden", "box:1", "-o", "out.h5"], "--broaden 'box:1'"),
+        (["--broaden", "", "-o", "out.h5"], "--broaden '' is not understood"),
     ],
 )
 def test_normalised_predictions_that_cannot_be_made_are_refused_first(arguments, words, tmp_path, monkeypatch):

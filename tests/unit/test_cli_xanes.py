@@ -217,6 +217,8 @@ def test_any_file_name_will_do(fake, tmp_path, name, content, element):
         (["nio-rocksalt", "-s", 2], "There is no site 2: NiO has 2 atoms"),
         (["nio-rocksalt", "-e", "O"], "from Na to U, but not that of O"),
         (["nitio3-ilmenite"], "with --element: Ti and Ni are in it"),
+        (["nio-rocksalt", "--broaden", ""], "--broaden '' is not understood; write gaussian:WIDTH"),
+        (["nio-rocksalt", "--broaden", "gaussian:1e9"], "'gaussian:1e9' is wider than a spectrum"),
     ],
 )
 def test_a_wrong_call_ends_with_one_sentence_and_2(fake, arguments, told):
@@ -262,6 +264,14 @@ def test_examples_lists_the_library():
     code, out, _ = call("examples", "--element", "V")
     assert code == 0 and "vo2-rutile" in out and "nio-rocksalt" not in out
     assert "No example has Zn" in sentence("examples", "-e", "Zn", code=2)
+
+
+def test_several_elements_must_all_be_there():
+    code, out, _ = call("examples", "-e", "Ti", "-e", "ni")
+    assert code == 0 and "nitio3-ilmenite" in out and "nio-rocksalt" not in out and "tio2-anatase" not in out
+    assert "No example has Ni and V as its absorbers" in sentence("examples", "-e", "Ni", "-e", "V", code=2)
+    code, out, _ = call("structures", "search", "spinel", "-e", "Mn", "-e", "Li")
+    assert code == 0 and "limn2o4-spinel" in out and "mn3o4" not in out
 
 
 def test_the_cells_of_a_disordered_crystal_are_computed_and_averaged(fake, tmp_path):

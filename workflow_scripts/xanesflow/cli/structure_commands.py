@@ -114,7 +114,7 @@ def xanes(
     options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
     given = {name: value for name, value in options.items() if value is not None}
     check_quick_look(theory, given)
-    broadening = read_broadening(broaden) if broaden else None
+    broadening = read_broadening(broaden) if broaden is not None else None
     request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
     if align and core_hole not in (None, "off"):
         raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
@@ -154,9 +154,12 @@ def examples(
     ] = None,
     *,
     element: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--element", "-e", metavar="SYMBOL", help="Only those with this element; without words, with this absorber."
+            "--element",
+            "-e",
+            metavar="SYMBOL",
+            help="Only those with this element; without words, with this absorber. May be repeated.",
         ),
     ] = None,
 ) -> None:
@@ -166,4 +169,4 @@ def examples(
     """
     from xanesflow.cli.search_structures import show_found
 
-    show_found(words or [], element)
+    show_found(words or [], element or [])
