@@ -60,7 +60,7 @@ def test_the_table_has_the_weighted_mean_in_units_of_its_step(tmp_path):
 def test_measured_reads_what_is_normalised_as_it_stands_although_it_ends_soon_after_the_edge(
     name, element, end, tmp_path
 ):
-    engine, shipped = make_engine("FEFF8L"), SpectrumStore("FEFF8L", tmp_path / "none")
+    engine, shipped = make_engine("FEFF8L", element), SpectrumStore("FEFF8L", tmp_path / "none")
     plan = plan_spectra(find_candidates([name], element)[0], engine, shipped)
     mean = average_sites([plan.known[site.key] for site in plan.sites], [1] * len(plan.sites))
     path = tmp_path / f"computed{end}"
@@ -113,7 +113,7 @@ def test_broadenings_are_read_or_refused_in_a_sentence():
 def kept(tmp_path_factory):
     """The engine's spectra of two oxides of copper: a flat background of 8e-4 bohr² above the edge at 8988 eV."""
     folder = tmp_path_factory.mktemp("kept")
-    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L")
+    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L", "Cu")
     energy = np.arange(8970.0, 9022.0, 0.1)
     background = 8e-4 * (0.5 + np.arctan((energy - 8988) / 0.1) / np.pi)
     for name in OXIDES:

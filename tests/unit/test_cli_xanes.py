@@ -204,6 +204,18 @@ def test_any_file_name_will_do(fake, tmp_path, name, content, element):
     assert ("accuracy was studied for Cu" in err) == (element == "Zn")
 
 
+def test_names_that_differ_in_letters_of_any_script_stay_apart_and_what_is_replaced_is_said(fake, tmp_path):
+    for name in ("größe", "gräße", "銅"):
+        (tmp_path / f"{name}.cif").write_text(with_symmetry(rocksalt()))
+        code, _, err = call("xanes", tmp_path / f"{name}.cif", "-o", tmp_path / "out")
+        assert code == 0 and "Replaced" not in err
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {
+        "größe_Cu_xanes.csv", "gräße_Cu_xanes.csv", "銅_Cu_xanes.csv"
+    }  # fmt: skip
+    code, _, err = call("xanes", tmp_path / "銅.cif", "-o", tmp_path / "out")
+    assert code == 0 and "Replaced what was there before: 銅_Cu_xanes.csv, 銅_Cu_xanes.png and 銅_Cu_xanes.svg." in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

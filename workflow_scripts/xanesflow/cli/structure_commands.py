@@ -104,8 +104,7 @@ def xanes(
     from xanesflow.cli.align import shift_of
     from xanesflow.cli.compute_spectra import quick_look
     from xanesflow.codes.quick_look import check_quick_look, quick_look_of
-    from xanesflow.config.campaign import Campaign
-    from xanesflow.config.model import Config
+    from xanesflow.config.default_engine import default_engine_options
     from xanesflow.core.errors import WrongCallError
     from xanesflow.matching.write_normalised import read_broadening
     from xanesflow.structures.choose_site import make_request
@@ -119,8 +118,7 @@ def xanes(
     if align and core_hole not in (None, "off"):
         raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
     shift = shift_of(request, theory) if align else None
-    defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
-    look = quick_look_of(theory, defaults, given)
+    look = quick_look_of(theory, default_engine_options(theory, request.element), given)
     quick_look(
         request,
         look,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from pymatgen.core import Structure
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.codes.run_engine import SiteSpectrum, run_engine
 from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
+from xanesflow.core.parallel import cores as cores  # noqa: PLC0414 - app/ takes it from here
 from xanesflow.core.text import one_line
 from xanesflow.structures.choose_site import Absorber
 
@@ -36,13 +36,6 @@ class SiteResult:
     seconds: float  # time that it took
     # whether it failed for something that another try may not meet, such as want of memory or disk
     passing: bool = False
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def compute_sites(
