@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from study_matching import STANDARDS, structure_of
+from matching_standards import STANDARDS, structure_of
 
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
 from xanesflow.core.energy_grid import onto_grid
