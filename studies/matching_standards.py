@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xanesflow.core.parallel import cores
 from xanesflow.matching.candidates import Candidate, find_candidates
-from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY, compute_missing, make_engine, plan_spectra
 from xanesflow.matching.likeness import Curve, Target, target_of
 from xanesflow.matching.material_spectrum import NormalisedSpectrum
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import computed_references, material_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore, default_folder
 from xanesflow.measured import read_measured
-from xanesflow.spectra.compute_sites import cores
 
 MOST_REPEATS = 3
 """Spectra of one compound that count, so that repeats of a scan do not rule the result."""
@@ -69,7 +69,7 @@ def parser_of(about: str | None) -> argparse.ArgumentParser:
     """The command line of a study: where the standards are, and how their candidates get their spectra."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the standards, <element>/*.xdi")
-    parser.add_argument("--theory", default=default_theory())
+    parser.add_argument("--theory", default=DEFAULT_THEORY)
     parser.add_argument("--cache", type=Path, default=None, help="folder of kept spectra; default: the user's")
     parser.add_argument("--workers", type=int, default=cores(), help="sites that are computed at a time")
     return parser
@@ -152,7 +152,7 @@ def spectra_of(
     candidates: Sequence[Candidate], theory: str, cache: Path | None, workers: int | None = None
 ) -> dict[str, NormalisedSpectrum]:
     """Spectra of the candidates by id; those that are missing are computed."""
-    engine, store = make_engine(theory), SpectrumStore(theory, cache)
+    engine, store = make_engine(theory, candidates[0].element), SpectrumStore(theory, cache)
     plan = plan_spectra(candidates, engine, store)
     spectra = compute_missing(plan, engine, store, workers=workers or cores())
     found, failed = material_spectra(candidates, plan, spectra)

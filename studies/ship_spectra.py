@@ -20,11 +20,11 @@ from pathlib import Path
 
 from xanesflow.codes.engine import Engine
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import cores
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.matching.candidates import Narrowing, find_candidates
-from xanesflow.matching.compute_candidates import compute_missing, default_theory, make_engine, plan_spectra
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY, compute_missing, make_engine, plan_spectra
 from xanesflow.matching.spectrum_store import SHIPPED, SpectrumStore, StoredSpectrum, write_library
-from xanesflow.spectra.compute_sites import cores
 
 STEP_EV = 0.25
 """Core holes of 3d metals broaden by 1 eV and more, so nothing is lost."""
@@ -34,15 +34,13 @@ def main() -> None:
     """Compute and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("given", nargs="+", help="as STRUCTURE... of `xanesflow match`")
-    parser.add_argument("--theory", default=default_theory())
+    parser.add_argument("--theory", default=DEFAULT_THEORY)
     parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument("--max-atoms", type=int, default=None, help="compute only structures of so few")
     parser.add_argument("--seconds", type=float, default=None, help="leave a site out that takes longer")
     parser.add_argument("--only-kept", action="store_true", help="compute nothing; ship what the cache has")
     given = parser.parse_args()
-    engine, store = make_engine(given.theory), SpectrumStore(given.theory, given.cache)
-    if given.seconds:
-        engine = hurried(engine, given.seconds)
+    store = SpectrumStore(given.theory, given.cache)
     asked = Narrowing(max_atoms=given.max_atoms)
     spectra: dict[str, StoredSpectrum] = {}
     for element, one in product(ELEMENTS, given.given):  # each alone, as duplicates are left out of a whole
@@ -51,6 +49,9 @@ def main() -> None:
         except XanesflowError as error:
             print(error)
             continue
+        engine = make_engine(given.theory, element)
+        if given.seconds:
+            engine = hurried(engine, given.seconds)
         plan = plan_spectra(candidates, engine, store)
         small = {each.id for each in candidates if asked.keeps(each.material)}
         asked_for = replace(plan, sites=tuple(site for site in plan.sites if site.material_id in small))

@@ -71,11 +71,11 @@ def computed(data: Path, dataset: Path, quick: Path | None) -> Iterator[Computed
             yield Computed(name, "Cu", "FEFF 9", copper.energy, mean)
     if quick is None:
         return
-    engine, store = make_engine("FEFFQ"), SpectrumStore("FEFFQ", quick)
+    store = SpectrumStore("FEFFQ", quick)
     for element, names in STANDARDS.items():
         for name in dict.fromkeys(names.values()):
             candidates, _ = find_candidates([name], element)
-            plan = plan_spectra(candidates, engine, store)
+            plan = plan_spectra(candidates, make_engine("FEFFQ", element), store)
             if plan.missing:
                 continue
             found, _ = material_spectra(candidates, plan, plan.known)

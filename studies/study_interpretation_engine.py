@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from study_matching import STANDARDS, structure_of
+from matching_standards import STANDARDS, structure_of
 
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
 from xanesflow.core.energy_grid import onto_grid
@@ -34,7 +34,7 @@ from xanesflow.interpretation.read_test_part import predict_test
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.training_data import ALL, TrainingData, random_split
 from xanesflow.matching.candidates import MINERALS, find_candidates
-from xanesflow.matching.compute_candidates import default_theory, make_engine, plan_spectra
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY, make_engine, plan_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore
 
 SHOWN = ("oxidation_state", "cn", "nn_mean", "min_nn_nn")
@@ -43,14 +43,13 @@ MAX_FLAT_START_EV = 10.0
 
 def read_shipped(given: Sequence[str], cache: Path | None) -> tuple[TrainingData, list[str]]:
     """All sites whose spectrum is there, in no part yet, and the material of each."""
-    theory = default_theory()
-    engine, store = make_engine(theory), SpectrumStore(theory, cache)
+    store = SpectrumStore(DEFAULT_THEORY, cache)
     materials, ids, formulas, subsets, spectra, values = [], [], [], [], [], []
     left_out: Counter[str] = Counter()
     for element in ELEMENTS:
         wanted = sorted({each for each in STANDARDS.get(element, {}).values() if each.startswith("amcsd")})
         candidates, _ = find_candidates([*given, *wanted], element)
-        plan = plan_spectra(candidates, engine, store)
+        plan = plan_spectra(candidates, make_engine(DEFAULT_THEORY, element), store)
         sites = iter(plan.sites)
         for candidate in candidates:
             own = [next(sites) for _ in candidate.sites]
@@ -72,7 +71,7 @@ def read_shipped(given: Sequence[str], cache: Path | None) -> tuple[TrainingData
                 materials.append(candidate.id)
                 ids.append(f"{candidate.id}_{site.index:03d}")
                 formulas.append(found.formula)
-                subsets.append(f"{element}_{theory}")
+                subsets.append(f"{element}_{DEFAULT_THEORY}")
     for reason, number in left_out.items():
         print(f"{number} left out: {reason}")
     data = TrainingData(

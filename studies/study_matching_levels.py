@@ -22,7 +22,7 @@ from study_matching import logits_of, measure_cases, shares_of, weights_of
 
 from xanesflow.core.sites import Subset
 from xanesflow.matching.candidates import Candidate
-from xanesflow.matching.compute_candidates import default_theory
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY
 from xanesflow.matching.material_spectrum import NormalisedSpectrum
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import computed_references, predicted_spectra
@@ -87,7 +87,7 @@ def print_ranks(named: dict[str, tuple[Sequence[Case], Logits]]) -> None:
 
 def quick_levels(data: Path, store: Path, elements: Sequence[str], workers: int) -> None:
     """Quick FEFF alone and with the embedded engine, for some elements; the others keep the engine."""
-    engine = read_cases(data, default_theory(), None)
+    engine = read_cases(data, DEFAULT_THEORY, None)
     candidates = {element: candidates_of(element) for element in elements}
     references = {
         element: references_by_id(some, spectra_of(some, QUICK, store, workers)) for element, some in candidates.items()
@@ -114,7 +114,7 @@ def _compare(engine: list[Case], other: list[Case], name: str) -> None:
     Where some elements keep the engine, their expected shifts may also be those of the engine's spectra alone, as the
     energies of two levels differ.
     """
-    engine_rows = measure_cases(engine, default_theory())[0]
+    engine_rows = measure_cases(engine, DEFAULT_THEORY)[0]
     other_rows = measure_cases(other, name)[0]
     engine_logits, other_logits = logits_of(engine, engine_rows), logits_of(other, other_rows)
     joined = logits_of(engine, [np.hstack(pair) for pair in zip(engine_rows, other_rows, strict=True)])
@@ -137,12 +137,12 @@ def _compare(engine: list[Case], other: list[Case], name: str) -> None:
 def model_predictions(data: Path, model: str) -> None:
     """A model's predictions instead of the engine's spectra, for the elements that the model covers."""
     covered = {Subset.parse(name).element for ensemble in load_models([model]) for name in ensemble.subsets}
-    engine = read_cases(data, default_theory(), None)
+    engine = read_cases(data, DEFAULT_THEORY, None)
     alone: dict[str, dict[str, Reference]] = {}
     continued: dict[str, dict[str, Reference]] = {}
     for element in sorted(covered & {case.element for case in engine}):
         candidates = candidates_of(element)
-        spectra = spectra_of(candidates, default_theory(), None)
+        spectra = spectra_of(candidates, DEFAULT_THEORY, None)
         predicted, lacking = predicted_spectra(candidates, spectra, [model])
         for sentence in lacking:
             print(sentence)

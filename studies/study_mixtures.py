@@ -23,7 +23,7 @@ import numpy as np
 from matching_standards import STANDARDS, Case, read_cases, sources_of
 
 from xanesflow.matching.choice_model import CALIBRATIONS, read_match_calibration
-from xanesflow.matching.compute_candidates import default_theory
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY
 from xanesflow.matching.mixtures import Standard, fit_mixtures
 from xanesflow.matching.references import MEASURED, computed_standards
 from xanesflow.measured import MeasuredSpectrum, read_measured
@@ -115,7 +115,7 @@ def main() -> None:
     """Print the shares."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--theory", default=default_theory())
+    parser.add_argument("--theory", default=DEFAULT_THEORY)
     parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from xanesflow.config.rule_script import rule_log
 from xanesflow.matching.candidates import Narrowing
-from xanesflow.matching.compute_candidates import default_theory
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.match_files import MatchOutputs, match_files
 
@@ -14,7 +14,7 @@ with rule_log(snakemake):
         [Path(path) for path in snakemake.input.files],
         Wanted(
             tuple(snakemake.params.candidates),
-            given["theory"] or default_theory(),
+            given["theory"] or DEFAULT_THEORY,
             narrowing=Narrowing(frozenset(given["contains"]), given["max_atoms"]),
             cache=Path(snakemake.params.kept),
             workers=snakemake.threads,

@@ -21,7 +21,7 @@ def measured(peak, energy=ENERGY):
 
 def keep_spectra(folder, *names):
     """Keep spectra of structures, each with a white line elsewhere, 3 eV above where it is measured; returns ids."""
-    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L")
+    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L", "Fe")
     energy = np.arange(7095.0, 7170.0, 0.1)
     found = [each for name in names for each in find_candidates([name], "Fe")[0]]
     for number, candidate in enumerate(found):

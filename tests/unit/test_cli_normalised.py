@@ -7,15 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import answer, sentence
+from larch.io import read_ascii
 from measured_files import xdi
 from trained_campaign import campaign, model_of
 
 from xanesflow.codes.feff8l import XanesResult
-from xanesflow.core.errors import WrongCallError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.matching.candidates import find_candidates
 from xanesflow.matching.compute_candidates import make_engine, plan_spectra
+from xanesflow.matching.material_spectrum import average_sites
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum
-from xanesflow.matching.write_normalised import read_broadening, write_normalised
+from xanesflow.matching.write_normalised import read_broadening, write_normalised, write_spectrum
+from xanesflow.measured import read_measured
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.structures.choose_site import Absorber
 
@@ -49,6 +52,37 @@ def test_the_table_has_the_weighted_mean_in_units_of_its_step(tmp_path):
     assert np.loadtxt(tmp_path / "out.dat") == pytest.approx(table[["energy_ev", "normalised"]].to_numpy(), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "element"),
+    [("nio-rocksalt", "Ni"), ("tio2-anatase", "Ti"), ("cu2o-cuprite", "Cu"), ("fecr2o4-spinel", "Fe")],
+)
+@pytest.mark.parametrize("end", [".dat", ".csv"])
+def test_measured_reads_what_is_normalised_as_it_stands_although_it_ends_soon_after_the_edge(
+    name, element, end, tmp_path
+):
+    engine, shipped = make_engine("FEFF8L", element), SpectrumStore("FEFF8L", tmp_path / "none")
+    plan = plan_spectra(find_candidates([name], element)[0], engine, shipped)
+    mean = average_sites([plan.known[site.key] for site in plan.sites], [1] * len(plan.sites))
+    path = tmp_path / f"computed{end}"
+    write_spectrum(path, mean, None, element=element)
+    (found,) = read_measured(path)
+    assert (found.element, found.edge, found.parameters["mode"]) == (element, "K", "normalised")
+    assert found.energy_ev == pytest.approx(mean.energy_ev) and found.normalised == pytest.approx(mean.values, abs=1e-5)
+    assert found.parameters["post_edge_range_ev"][0] == 10.0  # there is nothing beyond 50 eV
+    if end == ".dat":
+        assert read_ascii(str(path)).array_labels == ["energy", "norm"]
+        # The same file with another height is not normalised.
+        rows = np.column_stack([mean.energy_ev, 1.6 * mean.values])
+        np.savetxt(path, rows, header="energy norm")
+        with pytest.raises(XanesflowError, match="not about 0 before and 1 after the edge"):
+            read_measured(path)
+    if name == "nio-rocksalt":
+        rows = np.column_stack([mean.energy_ev, mean.values])[mean.energy_ev < found.half_step_ev + 15]
+        np.savetxt(path, rows, header="energy,norm", delimiter=",")
+        with pytest.raises(XanesflowError, match=r"ends 15 eV after the edge.*at least 20 eV"):
+            read_measured(path)
+
+
 def test_without_a_background_nothing_is_written(tmp_path):
     failed = SiteResult(Absorber("Ni", 0, 1), None, "it crashed", 1)
     assert not write_normalised(tmp_path / "out.csv", [failed, outcome(1, 1, 1e-3)], None)
@@ -67,6 +101,9 @@ def test_broadenings_are_read_or_refused_in_a_sentence():
         "gaussian:-1",
         "arctangent:1:2:0",
         "gaussian:nan",
+        "gaussian:1e9",
+        "lorentzian:1:51",
+        "",
     ):
         with pytest.raises(WrongCallError, match="--broaden"):
             read_broadening(wrong)
@@ -76,7 +113,7 @@ def test_broadenings_are_read_or_refused_in_a_sentence():
 def kept(tmp_path_factory):
     """The engine's spectra of two oxides of copper: a flat background of 8e-4 bohr² above the edge at 8988 eV."""
     folder = tmp_path_factory.mktemp("kept")
-    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L")
+    store, engine = SpectrumStore("FEFF8L", folder, shipped=folder), make_engine("FEFF8L", "Cu")
     energy = np.arange(8970.0, 9022.0, 0.1)
     background = 8e-4 * (0.5 + np.arctan((energy - 8988) / 0.1) / np.pi)
     for name in OXIDES:
@@ -114,6 +151,7 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
         (["--normalised"], "--output"),
         (["--normalised", "-o", "out.h5", "--site", "0"], "--site cannot be used"),
         (["--broaden", "box:1", "-o", "out.h5"], "--broaden 'box:1'"),
+        (["--broaden", "", "-o", "out.h5"], "--broaden '' is not understood"),
     ],
 )
 def test_normalised_predictions_that_cannot_be_made_are_refused_first(arguments, words, tmp_path, monkeypatch):

@@ -204,6 +204,18 @@ def test_any_file_name_will_do(fake, tmp_path, name, content, element):
     assert ("accuracy was studied for Cu" in err) == (element == "Zn")
 
 
+def test_names_that_differ_in_letters_of_any_script_stay_apart_and_what_is_replaced_is_said(fake, tmp_path):
+    for name in ("größe", "gräße", "銅"):
+        (tmp_path / f"{name}.cif").write_text(with_symmetry(rocksalt()))
+        code, _, err = call("xanes", tmp_path / f"{name}.cif", "-o", tmp_path / "out")
+        assert code == 0 and "Replaced" not in err
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {
+        "größe_Cu_xanes.csv", "gräße_Cu_xanes.csv", "銅_Cu_xanes.csv"
+    }  # fmt: skip
+    code, _, err = call("xanes", tmp_path / "銅.cif", "-o", tmp_path / "out")
+    assert code == 0 and "Replaced what was there before: 銅_Cu_xanes.csv, 銅_Cu_xanes.png and 銅_Cu_xanes.svg." in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -217,6 +229,8 @@ def test_any_file_name_will_do(fake, tmp_path, name, content, element):
         (["nio-rocksalt", "-s", 2], "There is no site 2: NiO has 2 atoms"),
         (["nio-rocksalt", "-e", "O"], "from Na to U, but not that of O"),
         (["nitio3-ilmenite"], "with --element: Ti and Ni are in it"),
+        (["nio-rocksalt", "--broaden", ""], "--broaden '' is not understood; write gaussian:WIDTH"),
+        (["nio-rocksalt", "--broaden", "gaussian:1e9"], "'gaussian:1e9' is wider than a spectrum"),
     ],
 )
 def test_a_wrong_call_ends_with_one_sentence_and_2(fake, arguments, told):
@@ -262,6 +276,14 @@ def test_examples_lists_the_library():
     code, out, _ = call("examples", "--element", "V")
     assert code == 0 and "vo2-rutile" in out and "nio-rocksalt" not in out
     assert "No example has Zn" in sentence("examples", "-e", "Zn", code=2)
+
+
+def test_several_elements_must_all_be_there():
+    code, out, _ = call("examples", "-e", "Ti", "-e", "ni")
+    assert code == 0 and "nitio3-ilmenite" in out and "nio-rocksalt" not in out and "tio2-anatase" not in out
+    assert "No example has Ni and V as its absorbers" in sentence("examples", "-e", "Ni", "-e", "V", code=2)
+    code, out, _ = call("structures", "search", "spinel", "-e", "Mn", "-e", "Li")
+    assert code == 0 and "limn2o4-spinel" in out and "mn3o4" not in out
 
 
 def test_the_cells_of_a_disordered_crystal_are_computed_and_averaged(fake, tmp_path):

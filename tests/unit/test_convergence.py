@@ -1,5 +1,7 @@
 """Convergence studies: which rungs there are, and which values count as converged."""
 
+from dataclasses import replace
+
 import made_up_runs as made_up
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from xanesflow.config.convergence_rungs import as_config, rungs_of
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
 from xanesflow.report.figures.draw_convergence import draw_convergence
+from xanesflow.spectra import convergence_study
 from xanesflow.spectra.convergence_study import RungFile, choose_sites, compare_rungs
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table, write_structures
@@ -48,6 +51,11 @@ def test_each_rung_changes_one_option_of_the_engine():
         ({"ladder": {"simulations.xspectra.ecutwfc": [1, -2]}}, "the value -2, .*; the configuration has 30.0"),
         ({"ladder": {"models.kinds": [1, 2]}}, "models.kinds is not of a simulation"),
         ({"ladder": {"simulations.xspectra.ecutwfc": [1]}}, "needs two values or more"),
+        (
+            {"ladder": {"simulations.xspectra.ecutwfc": [3.0, 3.0]}},
+            "the values 3.0 and 3.0, with which .* leave one out",
+        ),
+        ({"ladder": {"simulations.xspectra.ecutwfc": [3, 4, 3.0]}}, "the values 3 and 3.0"),
     ],
 )
 def test_a_ladder_that_leads_nowhere_is_told(given, said):
@@ -95,6 +103,34 @@ def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
     compare(tmp_path, rungs)
     assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == {}
     assert "not known: 3, its finest value, has no spectrum of a site" in (tmp_path / "a.yaml").read_text()
+
+
+def test_a_spectrum_without_a_shape_to_compare_is_told_and_ends_nothing(tmp_path, monkeypatch):
+    material = describe("rutile", made_up.rutile(), symprec=0.01)
+    write_structures(tmp_path / "structures.parquet", [material])
+    rungs = []
+    for value in (1, 2):
+        with ChunkWriter([tmp_path / f"{value}.zip"]) as writer:
+            for name, text in made_up.exciting(1.0).items():
+                writer.add(0, f"Ti/rutile/EXCITING/000_Ti/{name}", text.encode())
+            writer.add_record(0, "Ti/rutile/EXCITING/000_Ti", {"seconds": 1.0})
+        rungs.append(RungFile("simulations.code.points", value, tmp_path / f"{value}.zip"))
+    read = convergence_study.read_spectra_of_chunk
+
+    def with_zeros(runs, **given):
+        found = read(runs, **given)
+        return (
+            replace(found, good={site: 0 * spectrum for site, spectrum in found.good.items()})
+            if "2" in runs.name
+            else found
+        )
+
+    monkeypatch.setattr(convergence_study, "read_spectra_of_chunk", with_zeros)
+    compare(tmp_path, rungs)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["spearman"].isna().all() and not table["converged"].any()
+    assert (table["failed"] == "not compared: the spectrum is nowhere positive").all()
+    assert "not known: 2" in (tmp_path / "a.yaml").read_text()
 
 
 def test_sites_that_are_named_are_found(tmp_path):

@@ -114,10 +114,25 @@ def test_the_command_reads_measured_and_computed_spectra_and_refuses_in_a_senten
         (["iron.xdi"], "is the K edge of Fe, and this interpreter reads the K edge of Cu"),
         (["scan.xdi", "--output", "scan.xdi"], "must be a file that ends with .csv"),
         (["scan.xdi", "--model", "computed.csv"], "is no interpreter"),
+        (["scan.xdi", "--model", "nowhere.safetensors"], "nowhere.safetensors does not exist; name a file of results"),
+        (["scan.xdi", "--model", "results"], "results is a folder and no interpreter"),
+        (["scan.xdi", "--model", "builtin:Cu_FEFF"], "predicts spectra and is no interpreter"),
         (["short.csv"], "give a spectrum that covers that"),
+        (["computed.csv", "--element", "Fe"], "is not near that of Fe K (7112 eV) but near that of Cu K"),
+        (["computed.csv", "--edge", "L3"], "and this interpreter reads the K edge of Cu"),
+        (["computed.csv", "--e0", "8990", "--group", "a"], "and --group and --e0 cannot be used with one; leave out"),
+        (["computed.csv", "--columns", "energy=1,mu=2"], "and --columns cannot be used with one; leave out"),
+        (["iron.xdi", "short.csv"], "None of the 2 files can be used, for the reasons above"),
     ):
         code, found = answer("interpret", *arguments)
         assert code and said in " ".join(found.split()), found
+    assert answer("interpret", "computed.csv", "--element", "cu", "--edge", "k")[0] == 0
+    # Of several files a bad one is left out, and two of one name are told apart.
+    (folder / "a").mkdir()
+    (folder / "a/scan.xdi").write_text((folder / "scan.xdi").read_text())
+    code, said = answer("interpret", "scan.xdi", "iron.xdi", "a/scan.xdi", "computed.csv", "--output", "site.csv")
+    assert code == 0 and "Left out: iron.xdi is the K edge of Fe" in " ".join(said.split()), said
+    assert set(pd.read_csv(folder / "site.csv")["file"]) == {"scan.xdi", "a/scan.xdi", "computed.csv"}
     monkeypatch.chdir(folder.parent)
     code, said = answer("interpret", folder / "scan.xdi")
     assert code == 2 and "run snakemake interpretation here" in " ".join(said.split())

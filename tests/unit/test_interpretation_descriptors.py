@@ -14,7 +14,9 @@ from pymatgen.core import Lattice, Structure
 from xanesflow.codes.feff8l.read_run import charge_of_run as charge_of_engine_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.interpretation import describe_sites as describing
-from xanesflow.interpretation.describe_sites import describe_sites, read_descriptions
+from xanesflow.interpretation import describe_structure
+from xanesflow.interpretation.describe_sites import COLUMNS, describe_sites, read_descriptions
+from xanesflow.interpretation.describe_structure import method
 
 RUTILE = rutile()
 COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.615), ["Cu"], [[0, 0, 0]])
@@ -106,6 +108,26 @@ def test_what_cannot_be_found_is_kept_with_its_reason_and_counted(dataset, tmp_p
     assert "CrystalNN failed" in rows[3].detail
     assert all(row.oxidation_state != row.oxidation_state for row in rows)  # NaN
     assert "3 sites without a coordination number" in caplog.text and "4 unknown" in caplog.text
+
+
+def test_stored_answers_name_what_they_say_and_belong_to_the_columns_of_their_time(dataset, tmp_path, monkeypatch):
+    first = described(dataset, tmp_path)
+    entries = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text().splitlines()]
+    stored = {name for entry in entries for site in entry["sites"].values() for name in site}
+    assert stored == set(COLUMNS) - {"subset", "material_id", "site_index", "charge_transfer"}
+    # The order of what is stored is no matter.
+    for entry in entries:
+        entry["sites"] = {site: dict(reversed(answer.items())) for site, answer in entry["sites"].items()}
+    (tmp_path / "kept.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    monkeypatch.setattr(describing, "_describe", None)
+    again = described(dataset, tmp_path)
+    assert [row.nn_mean for row in again.values()] == [row.nn_mean for row in first.values()]
+    # With one more column every structure is asked anew.
+    method.cache_clear()
+    monkeypatch.setattr(describe_structure, "DESCRIBED", (*describe_structure.DESCRIBED, "one_more"))
+    with pytest.raises(TypeError, match="not callable"):
+        described(dataset, tmp_path)
+    method.cache_clear()
 
 
 def test_a_job_that_was_killed_goes_on_from_what_it_had(dataset, tmp_path, monkeypatch):

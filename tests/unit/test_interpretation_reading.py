@@ -12,7 +12,10 @@ from safetensors.numpy import load_file
 from scipy.stats import norm
 from sklearn.gaussian_process.kernels import Matern
 
+from xanesflow.codes.feff8l import XanesResult
+from xanesflow.codes.feff8l.xanes import write_result
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.units import BOHR_ANGSTROM
 from xanesflow.interpretation import fit_reader, kernel, readers, training_data
 from xanesflow.interpretation.bars import Bars
 from xanesflow.interpretation.computed_file import read_computed
@@ -231,6 +234,39 @@ def test_a_computed_table_without_rising_energies_is_refused_in_a_sentence(tmp_p
     path.write_text(f"energy_eV,sigma\n{rows}", encoding="utf-8")
     with pytest.raises(XanesflowError, match=r"table\.csv needs rising energies and 2 numbers in each row"):
         read_computed(path)
+
+
+def test_computed_files_are_recognised_and_one_site_is_read_once(tmp_path):
+    """Tables of one site and of two, a normalised table, and xmu.dat of FEFF and of the embedded engine."""
+    energy, mu = 8970 + 0.5 * np.arange(120), np.linspace(1e-4, 8e-4, 120)
+
+    def table(name, columns, *values):
+        rows = "\n".join(",".join(f"{each:.9g}" for each in row) for row in zip(energy, *values, strict=True))
+        (tmp_path / name).write_text(f"# made up\n{columns}\n{rows}\n", encoding="utf-8")
+        return read_computed(tmp_path / name)
+
+    one = table("one.csv", "energy_eV,Cu_000 (x4),average", mu, mu)
+    two = table("two.csv", "energy_eV,Cu_000 (x4),Cu_001 (x2),average", mu, 2 * mu, 1.5 * mu)
+    normalised = table("n.csv", "energy_ev,cross_section,background,normalised,broadened", mu, 1 + mu, mu / 2, mu / 3)
+    assert [each.source for each in one] == ["one.csv"] and [each.source for each in normalised] == ["n.csv"]
+    assert [each.source for each in two] == ["two.csv: Cu_000 (x4)", "two.csv: Cu_001 (x2)", "two.csv: average"]
+    for found in (*one, *normalised, two[0]):
+        assert found.energy_ev == pytest.approx(energy) and found.cross_section == pytest.approx(mu)
+    # What `xanesflow measured` writes is a measured spectrum.
+    assert table("m.csv", "energy_ev,mu,normalised,flattened", mu, mu, mu) is None
+
+    cluster = SimpleNamespace(potentials=[SimpleNamespace(atomic_number=29)])
+    record = {"rung": "SCF", "fermi_ev": 8980.0, "edge_ev": 8982.0}
+    write_result(tmp_path, XanesResult(energy, mu, 0.9 * mu, record), cluster)
+    (engine,) = read_computed(tmp_path / "xmu.dat")
+    assert engine.energy_ev == pytest.approx(energy) and engine.cross_section == pytest.approx(mu)
+    rows = "\n".join(f"{e} 0 0 {m} {m} 0.1" for e, m in zip(energy, mu, strict=True))
+    (tmp_path / "xmu.dat").write_text(f"# xsedge+  50, used to normalize mu 2.0\n{rows}\n", encoding="utf-8")
+    (feff,) = read_computed(tmp_path / "xmu.dat")
+    assert feff.cross_section == pytest.approx(mu * 2.0 / BOHR_ANGSTROM**2)
+    (tmp_path / "xmu.dat").write_text("# absorber Z=29 K\n8970.0 1e-4", encoding="utf-8")
+    with pytest.raises(XanesflowError, match=r"xmu\.dat cannot be read: .*; give the whole file"):
+        read_computed(tmp_path / "xmu.dat")
 
 
 def test_a_kernel_regression_is_that_of_scikit_learn():

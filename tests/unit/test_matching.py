@@ -7,10 +7,12 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.special import softmax
 
+from xanesflow.codes.registry import computed
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
-from xanesflow.matching.choice_model import Expected, fit_weights, measures, read_match_calibration
+from xanesflow.matching.choice_model import CALIBRATIONS, Expected, fit_weights, measures, read_match_calibration
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
+from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
 from xanesflow.matching.material_spectrum import average_sites, edge_step
 from xanesflow.matching.spectrum_store import (
@@ -64,7 +66,7 @@ def stored():
 def nickel(folder):
     """A candidate, its engine and an empty store, and the plan of what is to be computed."""
     (candidate,), _ = find_candidates(["ni-fcc"], "Ni")
-    engine, store = make_engine("FEFF8L"), SpectrumStore("FEFF8L", folder, shipped=folder)
+    engine, store = make_engine("FEFF8L", "Ni"), SpectrumStore("FEFF8L", folder, shipped=folder)
     return candidate, engine, store, plan_spectra([candidate], engine, store)
 
 
@@ -231,8 +233,19 @@ def test_a_killed_run_is_called_so(tmp_path, monkeypatch):
     assert "ended by signal 9; the machine may have run out of memory" in found.failure
 
 
+@pytest.mark.parametrize("theory", computed())
+def test_each_theory_that_is_computed_has_an_engine_with_its_default_options(theory):
+    assert make_engine(theory, "Fe").theory == theory
+
+
+def test_candidates_are_computed_with_the_embedded_engine_unless_another_theory_is_named():
+    assert Wanted(("examples",)).theory == "FEFF8L" and (CALIBRATIONS / "FEFF8L.json").is_file()
+    with pytest.raises(XanesflowError, match="no level of theory FDMNES to compute with; use FEFF"):
+        make_engine("FDMNES", "Fe")
+
+
 def test_the_shipped_library_has_all_examples():
-    engine = make_engine("FEFF8L")
+    engine = make_engine("FEFF8L", "Cu")
     store = SpectrumStore("FEFF8L", SHIPPED / "no such folder")
     assert (SHIPPED / "FEFF8L.npz").stat().st_size < 10e6
     for element in ("Ti", "Mn", "Cu"):  # each element costs a second

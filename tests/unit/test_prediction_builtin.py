@@ -28,6 +28,15 @@ def test_each_is_whole_and_all_are_small_and_listed():
     assert code == 0 and "builtin:Cu_FEFF" in said and f"{eta:.2f}" in said
 
 
+def test_an_exported_model_that_is_exported_again_keeps_what_is_known_of_it(tmp_path):
+    code, said = answer("model", "export", "builtin:Cu_FEFF", "--out", tmp_path / "cu")
+    assert code == 0, said
+    before, after = (read_about(folder)["subsets"]["Cu_FEFF"] for folder in (FOLDER / "Cu_FEFF", tmp_path / "cu"))
+    assert after == before and after["evidence"]["n"] == 482
+    evidence = before["evidence"]
+    assert f"| Cu_FEFF | test | {evidence['n']} | {evidence['eta']:.2f} |" in (tmp_path / "cu/README.md").read_text()
+
+
 def test_cuprite_is_predicted_near_what_feff_computes():
     stored = np.load(shared("feff10-reference.npz"))
     at = stored["ids"].tolist().index("cu2o-cuprite_000")

@@ -83,6 +83,15 @@ def test_predictions_of_other_checkpoints_are_no_evidence(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["one"]
 
 
+def test_an_exported_folder_keeps_its_scores_and_some_of_its_seeds_have_none(copied, tmp_path):
+    again = export_model([copied], tmp_path / "again")
+    stored, found = (json.loads((each / "model.json").read_text()) for each in (copied, again))
+    assert found["subsets"] == stored["subsets"] and found["subsets"]["Cu_FEFF"]["evidence"] is not None
+    shutil.rmtree(copied / "calibration")
+    one = export_model([copied / "seed0.safetensors"], tmp_path / "one")
+    assert json.loads((one / "model.json").read_text())["subsets"]["Cu_FEFF"]["evidence"] is None
+
+
 def test_two_models_or_a_folder_that_is_there_are_refused(exported, tmp_path):
     with pytest.raises(XanesflowError, match="These are 2 models"):
         export_model([model_of(), model_of("Ti_FEFF")], tmp_path / "x")

@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from sentences import tells
 
 from xanesflow.codes.lightshow_tree import check_archive
 from xanesflow.core import parallel
-from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.parallel import cores, map_in_processes
+from xanesflow.prediction import predict_files
 
 SCRIPT = """
 import logging, sys, types, warnings
@@ -75,6 +77,15 @@ def test_processes_answer_in_the_order_of_the_questions(monkeypatch, workers, al
 def process_of(number: int) -> tuple[int, int]:
     time.sleep(0.03)
     return number, os.getpid()
+
+
+def test_cores_are_counted_where_the_system_does_not_say_which_a_process_may_use(monkeypatch):
+    assert 1 <= cores() <= os.cpu_count()
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert cores() == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1 == predict_files._processes([Path("a.cif")])
 
 
 def test_other_processes_are_started_for_long_work_alone(monkeypatch):

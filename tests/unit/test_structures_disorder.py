@@ -13,11 +13,12 @@ from pymatgen.core import Lattice, Structure
 from sentences import tells
 from site_tables import SiteTables
 
-from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.errors import UnusableStructure, WrongCallError
 from xanesflow.core.sites import cell_id, parent_of
 from xanesflow.dataset.splits import balanced_split, check_split
 from xanesflow.structures.amcsd.choose_entries import Filters
 from xanesflow.structures.amcsd.read_minerals import read_minerals
+from xanesflow.structures.choose_site import make_request
 from xanesflow.structures.collect_structures import collect_structures
 from xanesflow.structures.disorder.represent import Disorder, fill
 from xanesflow.structures.disorder.supercells import whole_numbers, widest
@@ -118,6 +119,20 @@ def test_ordered_takes_the_lowest_energy_of_all():
 def test_what_cannot_be_filled_is_refused_with_its_reason(rows, disorder, told):
     with tells(match=told, reason="disordered", error=UnusableStructure):
         fill(read(mixed(*rows)), disorder)
+
+
+def test_an_element_that_is_rounded_away_is_named_with_its_share(tmp_path):
+    path = tmp_path / "mgo.cif"
+    path.write_text(mixed("Cu1 Cu 0 0 0 0.003", "Mg1 Mg 0 0 0 0.997", "O1 O 0.5 0.5 0.5 1"))
+    with pytest.raises(
+        WrongCallError, match=r"^Cu 0\.003 became 0 of (\d+) places in a cell of at most 80 atoms"
+    ) as told:
+        make_request(str(path), "Cu", None, symprec=0.01, disorder=Disorder("random"))
+    cell, _ = fill(read(path.read_text()), Disorder("random"))[0]
+    assert f"0 of {sum(site.specie.symbol == 'Mg' for site in cell)} places" in str(told.value)
+    with pytest.raises(WrongCallError, match="holds no Ni, only"):
+        make_request(str(path), "Ni", None, symprec=0.01, disorder=Disorder("random"))
+    assert make_request(str(path), "Mg", None, symprec=0.01, disorder=Disorder("random")).element == "Mg"
 
 
 def test_occupancies_that_add_up_to_more_than_one_contradict_themselves():

@@ -218,3 +218,10 @@ def test_an_id_of_materials_project_is_one_in_both_notations(written, one):
 )
 def test_a_file_has_one_id_in_a_folder_and_alone(name):
     assert name_of(Path("folder") / name) == name_in(name)
+
+
+def test_a_name_keeps_its_letters_and_fits_into_a_file_name():
+    assert name_of(Path("größe α-Fe.cif")) == "größe_α-Fe"
+    assert name_of(Path("gro\u0308\u00dfe.cif")) == "größe", "macOS writes ö as two signs"
+    assert name_of(Path("銅" * 80 + ".cif")) == "銅" * 50
+    assert name_of(Path("../a;b\n$(c).cif")) == "a_b_c"

@@ -11,7 +11,7 @@ from workflow import run, write_run_config
 from xanesflow.core.templates import environment
 from xanesflow.matching.candidates import find_candidates
 from xanesflow.matching.choice_model import read_match_calibration
-from xanesflow.matching.compute_candidates import default_theory, make_engine, plan_spectra
+from xanesflow.matching.compute_candidates import DEFAULT_THEORY, make_engine, plan_spectra
 from xanesflow.matching.references import computed_references, computed_standards, material_spectra
 from xanesflow.matching.spectrum_store import SpectrumStore
 from xanesflow.matching.write_match import COLUMNS
@@ -29,9 +29,9 @@ def campaign(tmp_path_factory):
     folder = tmp_path_factory.mktemp("measured")
     scans = folder / "scans"
     scans.mkdir()
-    theory = default_theory()
+    theory = DEFAULT_THEORY
     candidates, _ = find_candidates(NAMES, "Fe")
-    plan = plan_spectra(candidates, make_engine(theory), SpectrumStore(theory, folder / "none"))
+    plan = plan_spectra(candidates, make_engine(theory, "Fe"), SpectrumStore(theory, folder / "none"))
     assert not plan.missing, "the spectra of the examples come with the package"
     spectra, _ = material_spectra(candidates, plan, plan.known)
     references = computed_references(candidates, spectra, folder / "none")

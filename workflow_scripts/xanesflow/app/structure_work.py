@@ -16,17 +16,17 @@ from pymatgen.core import Element, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from xanesflow.codes.quick_look import QuickLook, check_quick_look, quick_look_of
-from xanesflow.config.campaign import Campaign
-from xanesflow.config.model import Config
+from xanesflow.config.default_engine import default_engine_options
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.core.parallel import cores
 from xanesflow.core.provenance import versions
-from xanesflow.core.sites import ELEMENTS, Subset
+from xanesflow.core.sites import ELEMENTS, SYMPREC_A, Subset
 from xanesflow.core.text import plural
 from xanesflow.matching.kept_spectra import compute_or_take
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
 from xanesflow.running.do_work import Work
-from xanesflow.spectra.compute_sites import SiteResult, cores
+from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_spectra
 from xanesflow.structures.cell_picture import nearest_neighbours, picture_of
 from xanesflow.structures.choose_site import (
@@ -43,7 +43,6 @@ from xanesflow.structures.choose_site import (
 from xanesflow.structures.disorder.represent import Disorder
 from xanesflow.structures.find_structures import find_structures, found_rows
 
-SYMPREC = 0.01
 _MOST_DESCRIBED = 60  # sites whose neighbours are looked for
 _MOST_FOUND = 200
 
@@ -70,10 +69,10 @@ def _read(given: dict[str, Any]) -> Given:
 def read_structure(work: Work) -> dict[str, Any]:
     """What a structure is: formula, group, density, sites, and its cell to draw."""
     found = _read(work.given)
-    materials = describe_given(found, symprec=SYMPREC, disorder=_disorder(work.given))
+    materials = describe_given(found, symprec=SYMPREC_A, disorder=_disorder(work.given))
     material, structure = materials[0], Structure.from_dict(json.loads(materials[0].structure))
     try:
-        symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC)
+        symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC_A)
         group = f"{symmetry.get_space_group_symbol()} (no. {symmetry.get_space_group_number()})"
     except Exception:  # spglib fails on near-degenerate cells; a note says so
         group = "not found"
@@ -128,9 +127,8 @@ def search_structures(work: Work) -> dict[str, Any]:
 def _asked(given: dict[str, Any]) -> tuple[QuickLook, Request]:
     """The level of theory, as `xanesflow xanes` makes it, and the sites."""
     check_quick_look(given["theory"], {})
-    defaults = Campaign(Config()).engine_options(f"{given['element']}_{given['theory']}")
-    look = quick_look_of(given["theory"], defaults, {})
-    return look, make_request(_read(given), given["element"], None, symprec=SYMPREC, disorder=_disorder(given))
+    look = quick_look_of(given["theory"], default_engine_options(given["theory"], given["element"]), {})
+    return look, make_request(_read(given), given["element"], None, symprec=SYMPREC_A, disorder=_disorder(given))
 
 
 def expect_time(work: Work) -> dict[str, Any]:
@@ -143,7 +141,7 @@ def expect_time(work: Work) -> dict[str, Any]:
 def _write_parameters(path: Path, given: dict[str, Any], **more: Any) -> None:
     """Write all that decides the numbers, as JSON."""
     known = {name: value for name, value in given.items() if name not in ("cache", "files")}
-    write_text(path, json.dumps({**known, "symprec": SYMPREC, **more}, indent=1, default=str))
+    write_text(path, json.dumps({**known, "symprec": SYMPREC_A, **more}, indent=1, default=str))
 
 
 def compute_spectra(work: Work) -> dict[str, Any]:
@@ -235,7 +233,7 @@ def predict_spectra(work: Work) -> dict[str, Any]:
         os.chdir(work.files)
     table = work.files / f"{found.name}_{given['element']}_predicted.csv"
     predicted = predict_structures(
-        [Path(_named(given))], [given["model"]], table, subsets=wanted, symprec=SYMPREC, disorder=_disorder(given),
+        [Path(_named(given))], [given["model"]], table, subsets=wanted, symprec=SYMPREC_A, disorder=_disorder(given),
         progress=lambda what, done, of: work.say(done / max(of, 1), f"{what}: {done} of {of}"), workers=1,
     )  # fmt: skip
     rows, curves, mean = [], [], None

@@ -11,9 +11,11 @@ from xanesflow.cli.show_spectra import announce, live_display, summary
 from xanesflow.cli.terminal import messages, print_message, print_result, results
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.parallel import cores
+from xanesflow.core.text import listing
 from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
-from xanesflow.spectra.compute_sites import compute_sites, cores
+from xanesflow.spectra.compute_sites import compute_sites
 from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_spectra
 from xanesflow.structures.choose_site import Request
 
@@ -82,6 +84,7 @@ def quick_look(
     spectra = common_grid(outcomes, average=request.whole)
     table, *plots = [folder / f"{request.name}_{request.element}_xanes{end}" for end in (".csv", ".png", ".svg")]
     aligned = "" if shift is None else describe_shift(shift)
+    there = set(folder.iterdir())
     tables = write_spectra(table, request, look, outcomes, spectra, athena=athena, aligned=aligned)
     draw_plot(plots, request, spectra)
     results().print(summary(outcomes, look, spectra))
@@ -95,6 +98,8 @@ def quick_look(
             written.append(beside)
         else:
             print_message("Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
+    if replaced := [path.name for path in written if path in there]:
+        print_message(f"Replaced what was there before: {listing(replaced)}.", style="yellow")
     for path in written:
         print_result(str(path))
     return written

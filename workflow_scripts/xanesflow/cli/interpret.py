@@ -14,23 +14,28 @@ from xanesflow.config.result_paths import trained_interpreters
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.text import plural
 from xanesflow.interpretation.interpret_spectra import Interpretation, interpret_files, write_values
-from xanesflow.interpretation.interpreter import load_interpreter
+from xanesflow.interpretation.interpreter import MADE, load_interpreter
 from xanesflow.measured.foreign_file import on_one_line
+from xanesflow.prediction.builtin_models import PREFIX
 
 
 def show_interpretation(files: Sequence[Path], model: Path | None, how: HowToRead, *, output: Path | None) -> None:
     """Read, show and write.
 
     Raises:
-        XanesflowError: a file or the model cannot be used, or the result cannot be written.
+        XanesflowError: no file or not the model can be used, or the result cannot be written.
     """
     if output is not None:
         if output.suffix.lower() != ".csv" or output.is_dir():
             raise WrongCallError(f"--output {output} must be a file that ends with .csv.")
         if any(output.resolve() == file.resolve() for file in files):
             raise WrongCallError(f"{output} is one of the spectra, which are never overwritten; name another.")
+    if model is not None and str(model).startswith(PREFIX):
+        raise WrongCallError(f"{model} predicts spectra and is no interpreter; name a file of {MADE}.")
     interpreter = load_interpreter(model or _only_model())
-    found = interpret_files(files, interpreter, *how)
+    found = interpret_files(
+        files, interpreter, *how, leave_out=lambda sentence: print_message(f"Left out: {sentence}", style="yellow")
+    )
     card = interpreter.card
     print_message(f"{card.model} of {card.name}, {plural(card.n_train, 'simulated site')}")
     for each in found:
@@ -60,7 +65,7 @@ def _only_model() -> Path:
 
 
 def _show(found: Interpretation) -> None:
-    table = Table("", "value", "90 % bar", "without the spectrum", "", title=escape(on_one_line(found.source)))
+    table = Table("", "value", "90 % bar", "without the spectrum", "", title=escape(on_one_line(found.source, 200)))
     table.title_justify = "left"
     for read in found.values:
         table.add_row(*read.cells)

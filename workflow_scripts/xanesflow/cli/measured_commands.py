@@ -131,7 +131,7 @@ def match(
     """
     from xanesflow.cli.show_match import Outputs, Wanted, show_match
     from xanesflow.matching.candidates import Narrowing, read_symbols
-    from xanesflow.matching.compute_candidates import default_theory
+    from xanesflow.matching.compute_candidates import DEFAULT_THEORY
 
     unused = {
         "--theory": theory, "--model": model, "--contains": contains, "--max-atoms": max_atoms, "--cache": cache,
@@ -141,7 +141,7 @@ def match(
         raise WrongCallError(f"{listing(given)} cannot be used with --measured; leave out one or the other.")
     narrowing = Narrowing(read_symbols(contains) if contains else frozenset(), max_atoms)
     wanted = Wanted(
-        tuple(structures), theory or default_theory(), tuple(model or ()), measured, narrowing, cache, workers
+        tuple(structures), theory or DEFAULT_THEORY, tuple(model or ()), measured, narrowing, cache, workers
     )
     show_match(file, wanted, Outputs(output, page, plot), how)
 

@@ -128,12 +128,13 @@ def predict(
     Example: xanesflow predict cuprite --model builtin:Cu_FEFF -o spectra.csv
     """
     wanted = {"--site": site is not None, "--disorder": disorder != "refuse"}
-    if (normalised or broaden) and (given := [name for name, is_given in wanted.items() if is_given]):
+    normalised = normalised or broaden is not None
+    if normalised and (given := [name for name, is_given in wanted.items() if is_given]):
         raise WrongCallError(
             f"Whole, ordered materials are normalised, so {listing(given)} cannot be used with --normalised; leave "
             "out one or the other."
         )
-    if (normalised or broaden) and output is None:
+    if normalised and output is None:
         raise WrongCallError("--normalised writes its tables beside the spectra; name their file with --output.")
     if file_format == "athena" and output is None:
         raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
@@ -144,14 +145,14 @@ def predict(
     if align:
         from xanesflow.matching.experiment_energies import align_prediction, check_subsets
     normalise = None
-    if output is not None and (normalised or broaden):
+    if output is not None and normalised:
         from xanesflow.cli.normalise_predictions import normalise_predictions
         from xanesflow.matching.write_normalised import read_broadening
 
         normalise = partial(
             normalise_predictions,
             output=output,
-            broadening=read_broadening(broaden) if broaden else None,
+            broadening=read_broadening(broaden) if broaden is not None else None,
             cache=cache,
             workers=workers,
         )

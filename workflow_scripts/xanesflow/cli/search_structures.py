@@ -9,7 +9,7 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import print_result, results
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import plural
+from xanesflow.core.text import listing, plural
 from xanesflow.structures.amcsd.database import TITLE
 from xanesflow.structures.choose_site import read_element
 from xanesflow.structures.examples import load_examples
@@ -18,12 +18,12 @@ from xanesflow.structures.find_structures import find_structures, found_rows
 _MOST = 500  # minerals that are shown
 
 
-def show_found(words: Sequence[str], element: str | None) -> None:
+def show_found(words: Sequence[str], elements: Sequence[str]) -> None:
     """Print the examples and minerals that hold all words; without words, the examples.
 
     Args:
         words: parts of id, formula, name or reference, whatever their case.
-        element: only those with this element; None: all.
+        elements: only those with all of these.
 
     Raises:
         WrongCallError: nothing holds all words.
@@ -31,9 +31,9 @@ def show_found(words: Sequence[str], element: str | None) -> None:
     """
     words = [word for word in words if word.strip()]
     if not words:
-        _show_examples(element)
+        _show_examples(elements)
         return
-    examples, minerals = find_structures(words, [element] if element else [])
+    examples, minerals = find_structures(words, elements)
     table = Table("id", "formula", "name", "measured at", "reference")
     for column in table.columns[:2]:
         column.no_wrap = True
@@ -44,19 +44,19 @@ def show_found(words: Sequence[str], element: str | None) -> None:
     print_result(f"{plural(len(examples), 'example')}, {len(minerals):,} of the {TITLE}{shown}.")
 
 
-def _show_examples(element: str | None) -> None:
+def _show_examples(elements: Sequence[str]) -> None:
     """Print the example library.
 
     Args:
-        element: only those with this absorber; None: all.
+        elements: only those with all of these among their absorbers.
 
     Raises:
-        WrongCallError: no example has this absorber.
+        WrongCallError: no example has these absorbers.
     """
-    chosen = element and read_element(element)
-    examples = [each for each in load_examples() if not chosen or chosen in each.inequivalent]
+    chosen = list(dict.fromkeys(map(read_element, elements)))
+    examples = [each for each in load_examples() if each.inequivalent.keys() >= set(chosen)]
     if not examples:
-        raise WrongCallError(f"No example has {chosen} as its absorber.")
+        raise WrongCallError(f"No example has {listing(chosen)} as its absorber{'s' * (len(chosen) > 1)}.")
     table = Table(
         "id", "formula", "name", "space group", "absorbers", caption="absorbers: (number of inequivalent sites)"
     )

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from xanesflow.cli.terminal import print_result, results
 from xanesflow.prediction.builtin_models import builtin_models
-from xanesflow.prediction.evidence import describe_subset, find_evidence, read_evidence
-from xanesflow.prediction.exported_model import MODEL_FILE, read_about
+from xanesflow.prediction.evidence import describe_subset, find_evidence
+from xanesflow.prediction.exported_model import read_about
 from xanesflow.prediction.trained_models import TrainedEnsemble, load_models
 
 
@@ -68,9 +68,7 @@ def list_builtin() -> None:
 def _describe(model: TrainedEnsemble) -> dict[str, Any]:
     """A model's description in a form that JSON can hold."""
     card = model.card
-    folder = model.files[0].parent
-    exported = read_evidence(folder) if (folder / MODEL_FILE).is_file() else None
-    found = find_evidence(model) if exported is None else exported
+    found = find_evidence(model)
     return {
         "model": card.kind,
         "of": card.subset,

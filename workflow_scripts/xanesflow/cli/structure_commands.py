@@ -106,8 +106,7 @@ def xanes(
     from xanesflow.cli.align import shift_of
     from xanesflow.cli.compute_spectra import quick_look
     from xanesflow.codes.quick_look import check_quick_look, quick_look_of
-    from xanesflow.config.campaign import Campaign
-    from xanesflow.config.model import Config
+    from xanesflow.config.default_engine import default_engine_options
     from xanesflow.core.errors import WrongCallError
     from xanesflow.matching.write_normalised import read_broadening
     from xanesflow.structures.choose_site import make_request
@@ -116,13 +115,12 @@ def xanes(
     options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
     given = {name: value for name, value in options.items() if value is not None}
     check_quick_look(theory, given)
-    broadening = read_broadening(broaden) if broaden else None
+    broadening = read_broadening(broaden) if broaden is not None else None
     request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
     if align and core_hole not in (None, "off"):
         raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
     shift = shift_of(request, theory) if align else None
-    defaults = Campaign(Config()).engine_options(f"{request.element}_{theory}")
-    look = quick_look_of(theory, defaults, given)
+    look = quick_look_of(theory, default_engine_options(theory, request.element), given)
     quick_look(
         request,
         look,
@@ -156,9 +154,12 @@ def examples(
     ] = None,
     *,
     element: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--element", "-e", metavar="SYMBOL", help="Only those with this element; without words, with this absorber."
+            "--element",
+            "-e",
+            metavar="SYMBOL",
+            help="Only those with this element; without words, with this absorber. May be repeated.",
         ),
     ] = None,
 ) -> None:
@@ -168,4 +169,4 @@ def examples(
     """
     from xanesflow.cli.search_structures import show_found
 
-    show_found(words or [], element)
+    show_found(words or [], element or [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from pydantic import ValidationError
@@ -50,7 +51,8 @@ def rungs_of(campaign: Campaign) -> list[ConvergenceRung]:
     """Return the rungs, all values of the first option first.
 
     Raises:
-        XanesflowError: there is no ladder, an option does not exist, or a value is wrong.
+        XanesflowError: there is no ladder, an option does not exist, a value is wrong, or two values of an option are
+            one calculation.
     """
     subset = convergence_subset(campaign)
     theory = Subset.parse(subset).theory
@@ -61,6 +63,12 @@ def rungs_of(campaign: Campaign) -> list[ConvergenceRung]:
         )
     steps = [(key, value) for key, values in ladder.items() for value in values]
     options = [_changed(campaign.config, key, value).engine_options(subset) for key, value in steps]
+    for (one, other), (of_one, of_other) in zip(combinations(steps, 2), combinations(options, 2), strict=True):
+        if one[0] == other[0] and of_one == of_other:
+            raise XanesflowError(
+                f"convergence.ladder gives {one[0]} the values {quoted(one[1])} and {quoted(other[1])}, with which "
+                f"{subset} is the same calculation, so that they would agree whatever they are; leave one out."
+            )
     return [ConvergenceRung(*step, of, options.index(of)) for step, of in zip(steps, options, strict=True)]
 
 

@@ -27,9 +27,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, npt.NDArray[Any]], dict[st
     """The arrays and the texts of a file, each by name.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: it cannot be opened; its `errno` says why.
         SenselessFileError: it is no such file, or its header does not fit its content.
     """
+    with Path(path).open("rb"):  # safetensors' own errors have no errno
+        pass
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

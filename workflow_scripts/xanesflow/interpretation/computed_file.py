@@ -1,4 +1,4 @@
-"""Read computed spectra: tables of `xanesflow xanes`, and xmu.dat of FEFF or of the embedded engine."""
+"""Read computed spectra: tables of `xanesflow xanes`, normalised or not, and xmu.dat of FEFF or the embedded engine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.feff8l.read_run import parse_xmu as parse_engine_xmu
 from xanesflow.core import limits
 from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import BadRunError, XanesflowError
@@ -18,8 +19,14 @@ from xanesflow.core.text import plural, printable
 
 Floats = npt.NDArray[np.float64]
 
-_XMU = re.compile(r"xsedge\+")
-_TABLE = "energy_eV"
+_XMU = (
+    (re.compile(r"xsedge\+"), parse_xmu),
+    (re.compile(r"^#\s*absorber\s+Z=", re.MULTILINE), parse_engine_xmu),
+)
+"""What the header of each code's xmu.dat holds, and its parser."""
+
+_TABLE, _NORMALISED_TABLE = "energy_eV,", "energy_ev,cross_section,background,normalised"
+_AVERAGE = "average"
 _ENERGY_LIMIT_EV = 1e6
 
 
@@ -35,6 +42,8 @@ class FileSpectrum:
 def read_computed(path: Path) -> list[FileSpectrum] | None:
     """The spectra of a computed file; None if it is not recognised as one.
 
+    Of a normalised table it is the cross section; the average of a single site is that site.
+
     Raises:
         XanesflowError: it is one, but cannot be used.
     """
@@ -44,14 +53,16 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
         return None  # whoever reads measured files says why
     text = content.decode("utf-8", errors="replace")
     name = printable(path.name, 80)
-    if _XMU.search(text[:5000]):
+    for header, parse in _XMU:
+        if not header.search(text[:5000]):
+            continue
         try:
-            xmu = parse_xmu(content)
+            xmu = parse(content)
         except BadRunError as error:
             raise XanesflowError(f"{name} cannot be read: {error.detail}; give the whole file.") from None
         return [FileSpectrum(name, xmu.energy_ev, xmu.cross_section)]
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if not lines or not lines[0].startswith(f"{_TABLE},"):
+    if not lines or not lines[0].startswith((_TABLE, _NORMALISED_TABLE)):
         return None
     columns = lines[0].split(",")
     with explain_damage(f"{name} is not a whole table of numbers ({{why}}); write it again."):
@@ -63,8 +74,9 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
         )
     if not np.isfinite(values).all() or energy[-1] > _ENERGY_LIMIT_EV:
         raise XanesflowError(f"{name} holds numbers that are not finite; write it again.")
-    several = len(columns) > 2
+    single = lines[0].startswith(_NORMALISED_TABLE) or columns[2:] == [_AVERAGE]
+    labels = columns[1:2] if single else columns[1:]
     return [
-        FileSpectrum(f"{name}: {printable(label, 40)}" if several else name, energy, spectrum)
-        for label, spectrum in zip(columns[1:], values.T[1:], strict=True)
+        FileSpectrum(f"{name}: {printable(label, 40)}" if len(labels) > 1 else name, energy, spectrum)
+        for label, spectrum in zip(labels, values.T[1:], strict=False)
     ]

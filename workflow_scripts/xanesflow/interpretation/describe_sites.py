@@ -7,7 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,15 @@ from xanesflow.core.sites import Subset
 from xanesflow.core.text import plural
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, load
-from xanesflow.interpretation.describe_structure import SiteDescription, describe_structure, method
+from xanesflow.interpretation.describe_structure import DESCRIBED, SiteDescription, describe_structure, method
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 
 CHARGE = "charge_transfer"
 """Name of the descriptor that comes from finished runs, not from structures."""
 
-_NUMBERS = ("oxidation_state", "ocn", "nn_mean", "nn_std", "min_nn_nn", "bond_valence_sum", CHARGE)
+_COUNTS = ("cn", "oxygens")
 
-COLUMNS = ("subset", "material_id", "site_index", *(entry.name for entry in fields(SiteDescription)), CHARGE)
+COLUMNS = ("subset", "material_id", "site_index", *DESCRIBED, CHARGE)
 """Columns of the table."""
 
 _METHOD = b"xanesflow.descriptors"
@@ -100,8 +100,8 @@ def describe_sites(
             for subset in subsets:
                 rows[subset, work.material_id, index] = answers[work.key][str(index)]
     for site, reason in absent.items():
-        rows[site] = astuple(SiteDescription(detail=reason))
-    _write(output, [(*site, *rows[site], charges.get(site)) for site in order])
+        rows[site] = asdict(SiteDescription(detail=reason))
+    _write(output, [(*site, *(rows[site][name] for name in DESCRIBED), charges.get(site)) for site in order])
 
 
 _Site = tuple[str, str, int]
@@ -161,8 +161,8 @@ def _is_answer(work: _Work, answers: Mapping[str, Mapping[str, Any]]) -> bool:
     return {str(index) for index in work.sites} <= answers.get(work.key, {}).keys()
 
 
-def _describe(work: _Work) -> dict[str, tuple[Any, ...]]:
-    """The values of `SiteDescription` by site index as text."""
+def _describe(work: _Work) -> dict[str, dict[str, Any]]:
+    """The values of `SiteDescription` by their names, by site index as text."""
     from pymatgen.core import Structure  # takes seconds, and stored answers do not need it
 
     with warnings.catch_warnings():
@@ -173,7 +173,7 @@ def _describe(work: _Work) -> dict[str, tuple[Any, ...]]:
         except Exception as error:  # pymatgen raises errors of many kinds
             unread = SiteDescription(detail=f"The structure cannot be read ({what_is_wrong(error)}).")
             found = dict.fromkeys(work.sites, unread)
-    return {str(index): astuple(described) for index, described in found.items()}
+    return {str(index): asdict(described) for index, described in found.items()}
 
 
 def _write(output: Path, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -181,8 +181,8 @@ def _write(output: Path, rows: Iterable[tuple[Any, ...]]) -> None:
     import pyarrow.parquet as pq
 
     table = pd.DataFrame(rows, columns=COLUMNS)
-    whole = {"site_index": "int64", "cn": "Int64", "oxygens": "Int64"}
-    table = table.astype(whole | dict.fromkeys(_NUMBERS, "float64"))
+    kinds = {name: "Int64" if name in _COUNTS else "float64" for name in DESCRIPTORS}
+    table = table.astype({"site_index": "int64", **kinds})
     columns = {each.name: {"unit": each.unit, "method": each.method} for each in DESCRIPTORS.values()}
     made = {"columns": columns, "method": method(), "versions": versions(("pymatgen-core", "spglib"))}
     stored = pa.Table.from_pandas(table, preserve_index=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -28,12 +28,6 @@ BOND_VALENCE, COMPOSITION, ELEMENT = "bond valence", "composition", "element"
 _BOND_VALENCE_RADIUS = 4.0  # Å
 
 
-@cache
-def method() -> str:
-    """What the answers depend on, besides the structure: the method and the version of pymatgen."""
-    return f"{METHOD}, pymatgen-core {version('pymatgen-core')}"
-
-
 @dataclass(frozen=True)
 class SiteDescription:
     """What a structure says about one absorber; a number is None if it is not known."""
@@ -50,6 +44,16 @@ class SiteDescription:
     min_nn_nn: float | None = None
     bond_valence_sum: float | None = None  # of all atoms within 4 Å, in e
     detail: str = ""  # sentences that say why something is not known; empty if all is known
+
+
+DESCRIBED = tuple(each.name for each in fields(SiteDescription))
+"""Names of what is said about a site."""
+
+
+@cache
+def method() -> str:
+    """What the answers depend on, besides the structure: the method, what is asked, and the version of pymatgen."""
+    return f"{METHOD}; {', '.join(DESCRIBED)}; pymatgen-core {version('pymatgen-core')}"
 
 
 def describe_structure(structure: Any, indices: Iterable[int]) -> dict[int, SiteDescription]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy.typing as npt
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import write_rows
+from xanesflow.core.text import listing, plural
 from xanesflow.interpretation.computed_file import FileSpectrum, read_computed
 from xanesflow.interpretation.domain import LEVEL
 from xanesflow.interpretation.interpreter import Interpreter
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.views import half_step, see_measured
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
-from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, tabulated_ev
+from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, identify, read_edge, tabulated_ev
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,7 +71,7 @@ class DescriptorValue:
 class Interpretation:
     """What one spectrum says about its site."""
 
-    source: str  # the file's name
+    source: str  # the file's name; its path, if several files have that name
     p_value: float  # how often a simulated spectrum is as unusual as this one
     values: tuple[DescriptorValue, ...]  # of each descriptor
     # id and formula of the nearest simulated sites, and their root mean square distance in plateaus
@@ -104,38 +106,84 @@ def interpret_files(
     interpreter: Interpreter,
     reading: Reading | None = None,
     normalisation: Normalisation | None = None,
+    *,
+    leave_out: Callable[[str], object] | None = None,
 ) -> list[Interpretation]:
     """Read the sites of all spectra of some files.
 
     Measured files are read and normalised as `xanesflow measured` does it; tables of `xanesflow xanes` and xmu.dat are
-    recognised. Every spectrum is aligned at half its step and never shifted to fit.
+    recognised. Every spectrum is aligned at half its step and never shifted to fit. Files of one name in several
+    folders are told apart by their paths.
+
+    Args:
+        files: measured or computed spectra.
+        interpreter: a trained one.
+        reading: how measured files are read.
+        normalisation: how they are normalised.
+        leave_out: gets a sentence for each of several files that cannot be used; None: such a file is an error.
 
     Raises:
-        XanesflowError: a file cannot be read, has another absorber or edge, or does not cover the window.
+        XanesflowError: a file cannot be read, has another absorber or edge, does not cover the window, or is a computed
+            one with options for measured ones; with `leave_out`, none of the files can be used.
     """
-    found = []
+    reading, normalisation = reading or Reading(), normalisation or Normalisation()
+    names = Counter(path.name for path in files)
+    found: list[Interpretation] = []
     for path in files:
-        computed = read_computed(path)
-        if computed is not None:
-            found += [_of_computed(each, interpreter) for each in computed]
+        try:
+            read = _of_file(path, interpreter, reading, normalisation)
+        except XanesflowError as error:
+            if leave_out is None or len(files) == 1:
+                raise
+            leave_out(f"{path}: {error}" if names[path.name] > 1 else str(error))
             continue
-        found += [_of_measured(each, interpreter) for each in read_measured(path, reading, normalisation)]
+        if names[path.name] > 1:
+            read = [replace(each, source=str(path.parent / each.source)) for each in read]
+        found += read
+    if not found:
+        raise XanesflowError(f"None of the {plural(len(files), 'file')} can be used, for the reasons above.")
     return found
 
 
-def _of_measured(spectrum: MeasuredSpectrum, interpreter: Interpreter) -> Interpretation:
-    elements = interpreter.card.elements
-    if spectrum.element not in elements or spectrum.edge != "K":
+def _of_file(
+    path: Path, interpreter: Interpreter, reading: Reading, normalisation: Normalisation
+) -> list[Interpretation]:
+    computed = read_computed(path)
+    if computed is None:
+        return [_of_measured(each, interpreter) for each in read_measured(path, reading, normalisation)]
+    options = {
+        "--columns": reading.columns, "--mode": reading.mode, "--energy-unit": reading.energy_unit,
+        "--d-spacing": reading.d_spacing, "--decimal": reading.decimal, "--group": reading.groups,
+        "--exclude": reading.exclude, "--e0": normalisation.e0_ev, "--pre": normalisation.pre,
+        "--post": normalisation.post, "--order": normalisation.order,
+    }  # fmt: skip
+    if given := [name for name, value in options.items() if value not in (None, ())]:
         raise XanesflowError(
-            f"{spectrum.source} is the {spectrum.edge} edge of {spectrum.element}, and this interpreter reads the K "
-            f"edge of {', '.join(elements)}; choose another with --model."
+            f"{computed[0].source} is a computed spectrum, and {listing(given)} cannot be used with one; leave out one "
+            "or the other."
         )
+    element, edge = read_edge(normalisation.element, normalisation.edge, computed[0].source)
+    return [_of_computed(each, interpreter, element, edge) for each in computed]
+
+
+def _of_measured(spectrum: MeasuredSpectrum, interpreter: Interpreter) -> Interpretation:
+    _check_edge(spectrum.source, spectrum.element, spectrum.edge, interpreter.card.elements)
     half = spectrum.half_step_ev
     seen = see_measured(spectrum.energy_ev, spectrum.normalised, half, spectrum.source)
     return interpret(seen, interpreter, spectrum.source, spectrum.remarks)
 
 
-def _of_computed(spectrum: FileSpectrum, interpreter: Interpreter) -> Interpretation:
+def _check_edge(source: str, element: str, edge: str, elements: Sequence[str]) -> None:
+    if element not in elements or edge != "K":
+        raise XanesflowError(
+            f"{source} is the {edge} edge of {element}, and this interpreter reads the K edge of "
+            f"{', '.join(elements)}; choose another with --model."
+        )
+
+
+def _of_computed(
+    spectrum: FileSpectrum, interpreter: Interpreter, element: str | None, edge: str | None
+) -> Interpretation:
     energy, mu = spectrum.energy_ev, spectrum.cross_section
     last = energy > energy[-1] - _PLATEAU_EV
     plateau = float(mu[last].mean())
@@ -143,8 +191,9 @@ def _of_computed(spectrum: FileSpectrum, interpreter: Interpreter) -> Interpreta
         raise XanesflowError(f"{spectrum.source} is not positive over its last 15 eV; give a whole spectrum.")
     half = half_step(energy, mu / plateau)
     elements = interpreter.card.elements
-    near = [tabulated_ev(element, "K") or 0.0 for element in elements]
-    if not any(-BELOW_EV <= half - edge <= ABOVE_EV for edge in near):
+    if element or edge:
+        _check_edge(spectrum.source, *identify(half, element, edge, spectrum.source)[:2], elements)
+    elif not any(-BELOW_EV <= half - (tabulated_ev(each, "K") or 0.0) <= ABOVE_EV for each in elements):
         raise XanesflowError(
             f"{spectrum.source} has its edge at {half:.0f} eV, and this interpreter reads the K edge of "
             f"{', '.join(elements)}; choose another with --model."

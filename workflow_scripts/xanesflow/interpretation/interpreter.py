@@ -28,6 +28,9 @@ Floats = npt.NDArray[np.float64]
 
 FORMAT = "xanesflow interpreter 2"
 
+MADE = "results/interpretation/models, made by snakemake interpretation"
+"""Where interpreters are, for sentences."""
+
 VIEWS: tuple[View, ...] = ("whole", "grid", "aligned")
 
 
@@ -136,7 +139,7 @@ def load_interpreter(path: Path) -> Interpreter:
     if texts.get("format") != FORMAT:
         raise XanesflowError(
             f"{path} is no interpreter of this version (its format is {quoted(texts.get('format'))}); name a file "
-            "of results/interpretation/models, made by snakemake interpretation."
+            f"of {MADE}."
         )
     with explain_damage(f"The interpreter {path} is damaged ({{why}}); make it again."):
         card = TypeAdapter(Card).validate_python(parse_object(texts["card"]))
@@ -168,7 +171,11 @@ def _read(path: Path) -> tuple[Mapping[str, npt.NDArray[Any]], dict[str, str]]:
         return read_tensors(path)
     except SenselessFileError as error:
         raise XanesflowError(f"{path} is no interpreter, or it is damaged ({error}); make it again.") from None
+    except FileNotFoundError:
+        raise XanesflowError(f"The interpreter {path} does not exist; name a file of {MADE}.") from None
+    except IsADirectoryError:
+        raise XanesflowError(f"{path} is a folder and no interpreter; name a file of {MADE}.") from None
     except OSError as error:
         raise XanesflowError(
-            f"The interpreter {path} cannot be read ({what_is_wrong(error)}); run snakemake interpretation first."
+            f"The interpreter {path} cannot be read ({what_is_wrong(error)}); name a file of {MADE}."
         ) from None

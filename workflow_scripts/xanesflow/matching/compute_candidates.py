@@ -10,19 +10,17 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine
 from xanesflow.codes.quick_look import QuickLook
-from xanesflow.codes.registry import computed, engine_of, theories, theory_of
+from xanesflow.codes.registry import computed, engine_of, theory_of
+from xanesflow.config.default_engine import default_engine_options
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import listing
 from xanesflow.matching.candidates import Candidate
-from xanesflow.matching.choice_model import CALIBRATIONS
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
 from xanesflow.spectra.compute_sites import SiteResult, compute_sites
 from xanesflow.structures.choose_site import Absorber
 
-
-def default_theory() -> str:
-    """The level of theory that computes candidates unless another is named: the last registered with a calibration."""
-    return [each.name for each in theories() if (CALIBRATIONS / f"{each.name}.json").is_file()][-1]
+DEFAULT_THEORY = "FEFF8L"
+"""The level of theory that computes candidates unless another is named: the embedded engine."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,19 @@ class SpectrumPlan:
         return None if hours is None else 60 * hours * len(self.missing) / min(workers, max(len(self.missing), 1))
 
 
-def make_engine(theory: str) -> Engine:
+def make_engine(theory: str, element: str) -> Engine:
     """The engine of a level of theory with its default options.
+
+    Args:
+        theory: name of the level of theory.
+        element: symbol of the absorber.
 
     Raises:
         XanesflowError: this version cannot run it.
     """
     if theory not in computed():
         raise XanesflowError(f"There is no level of theory {theory} to compute with; use {listing(computed())}.")
-    return engine_of(theory, {})
+    return engine_of(theory, default_engine_options(theory, element))
 
 
 def plan_spectra(candidates: Sequence[Candidate], engine: Engine, store: SpectrumStore) -> SpectrumPlan:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.parallel import cores
 from xanesflow.core.text import plural
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
 from xanesflow.matching.choice_model import MatchCalibration, read_match_calibration
 from xanesflow.matching.compute_candidates import (
+    DEFAULT_THEORY,
     Site,
     SpectrumPlan,
     compute_missing,
-    default_theory,
     make_engine,
     plan_spectra,
 )
@@ -31,7 +32,6 @@ from xanesflow.matching.references import (
 )
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, default_folder
 from xanesflow.measured import MeasuredSpectrum
-from xanesflow.spectra.compute_sites import cores
 
 _SOON_MINUTES = 0.1
 
@@ -41,7 +41,7 @@ class Wanted:
     """Which candidates, and where their spectra come from."""
 
     structures: tuple[str, ...]  # as on the command line
-    theory: str = field(default_factory=default_theory)  # level of theory to compute with
+    theory: str = DEFAULT_THEORY  # level of theory to compute with
     models: tuple[Path, ...] = ()  # files of models that predict; empty: the candidates are computed
     measured: bool = False  # whether the candidates are measured spectra
     narrowing: Narrowing = field(default_factory=Narrowing)  # which candidates are kept
@@ -148,7 +148,7 @@ def compute_candidates(
     candidates: Sequence[Candidate], wanted: Wanted, listener: Listener
 ) -> tuple[SpectrumPlan, dict[str, StoredSpectrum]]:
     """Say what it costs, then get the spectra of all sites."""
-    engine = make_engine(wanted.theory)
+    engine = make_engine(wanted.theory, candidates[0].element)
     store = SpectrumStore(wanted.theory, wanted.cache)
     plan = plan_spectra(candidates, engine, store)
     missing, workers = plan.missing, wanted.workers or cores()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.codes.run_engine import SiteSpectrum
+from xanesflow.core.parallel import cores
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, spectrum_key, structure_hash
-from xanesflow.spectra.compute_sites import SiteResult, compute_sites, cores
+from xanesflow.spectra.compute_sites import SiteResult, compute_sites
 from xanesflow.structures.choose_site import Absorber, Request
 
 

@@ -20,6 +20,8 @@ from xanesflow.spectra.compute_sites import SiteResult
 _RISING = {"rise_ev": 5.0, "centre_ev": 30.0}
 """What a rising width takes where the user names none; the width itself is always named."""
 
+_WIDEST_EV = 50.0
+
 
 def read_broadening(text: str) -> Broadening:
     """A broadening from `gaussian:1.5`, `lorentzian:1:5` or `arctangent:1:5:30` (width, rise, centre in eV).
@@ -42,6 +44,10 @@ def read_broadening(text: str) -> Broadening:
     given = values if kind == "gaussian" else {**_RISING, **values}
     if not all(np.isfinite(value) and value >= 0 for value in given.values()) or given.get("centre_ev", 1.0) <= 0:
         raise WrongCallError(f"--broaden {quoted(text)} needs widths of 0 or more, and a centre above 0.")
+    if max(given["width_ev"], given.get("rise_ev", 0.0)) > _WIDEST_EV:
+        raise WrongCallError(
+            f"--broaden {quoted(text)} is wider than a spectrum; give widths in eV of at most {_WIDEST_EV:g}."
+        )
     return Broadening(cast("Kind", kind), **given)
 
 
@@ -111,7 +117,7 @@ def write_spectrum(
         lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
     if path.suffix == ".dat":
         unit = "normalised absorption, 1 far above the edge"
-        write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit))
+        write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit, column="norm"))
         return
     rows = [
         f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)

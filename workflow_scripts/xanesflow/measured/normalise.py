@@ -18,6 +18,9 @@ from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Norma
 LEAST_BEFORE_EV, LEAST_AFTER_EV = 10.0, 30.0
 """Smallest range that a scan must cover before and after the edge."""
 
+LEAST_AFTER_NORMALISED_EV = 20.0
+"""What a spectrum that is normalised already must cover after the edge; computed ones end 25 to 40 eV after it."""
+
 FEW_BEFORE_EV, FEW_AFTER_EV = 30.0, 100.0
 """If a scan covers less than this, a remark says that the normalisation is uncertain."""
 
@@ -83,7 +86,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         choice = _choice(scan, options, start)
         fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
         quality.check_rise(energy, fit.norm, half, name)
-    _check_room(energy, half, name)
+    _check_room(energy, half, name, LEAST_AFTER_NORMALISED_EV if scan.mode == "normalised" else LEAST_AFTER_EV)
     quality.check_gap(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
@@ -156,7 +159,7 @@ def _start(scan: Scan, options: Normalisation) -> float:
     return start
 
 
-def _check_room(energy: Floats, edge: float, name: str) -> None:
+def _check_room(energy: Floats, edge: float, name: str, least_after_ev: float = LEAST_AFTER_EV) -> None:
     """Refuse a scan with too little before or after its edge."""
     before, after = edge - energy[0], energy[-1] - edge
     if before < LEAST_BEFORE_EV:
@@ -164,10 +167,10 @@ def _check_room(energy: Floats, edge: float, name: str) -> None:
             f"{name} begins {max(before, 0):.0f} eV before the edge at {edge:.0f} eV, and needs at least "
             f"{LEAST_BEFORE_EV:.0f} eV to be normalised; give a scan that begins earlier."
         )
-    if after < LEAST_AFTER_EV:
+    if after < least_after_ev:
         raise XanesflowError(
             f"{name} ends {max(after, 0):.0f} eV after the edge at {edge:.0f} eV, and needs at least "
-            f"{LEAST_AFTER_EV:.0f} eV to be normalised; give a longer scan."
+            f"{least_after_ev:.0f} eV to be normalised; give a longer scan."
         )
 
 
@@ -255,18 +258,20 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
 def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
     """Take a spectrum that is already normalised, after a check that it is."""
     energy, norm = scan.energy_ev, scan.mu
-    before, behind = norm[energy < start - 20], norm[energy > start + 30]
+    half = last_half_crossing(energy, norm, start)
+    edge = start if half is None else half  # of a short spectrum the largest step may lie at the end of a peak
+    pre, post = -20.0 if energy[0] < edge - 25 else -10.0, 30.0 if energy[-1] > edge + 50 else 10.0
+    before, behind = norm[energy < edge + pre], norm[energy > edge + post]
     if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
         raise XanesflowError(
             f"{scan.source}: the spectrum is not about 0 before and 1 after the edge, so it is not normalised; "
             "read it as µ: --mode mu, or --columns energy=1,mu=2 where columns have no names."
         )
-    half = last_half_crossing(energy, norm, start)
     if half is None:
         raise quality.no_edge(scan.source)
     zeros, ones = np.zeros(len(norm)), np.ones(len(norm))
     flat = norm if scan.flattened is None else scan.flattened
-    ranges = (energy[0] - half, -20.0), (30.0, energy[-1] - half)
+    ranges = (energy[0] - half, pre), (post, energy[-1] - half)
     return (
         _Fit(1.0, norm, flat, zeros, ones, *ranges, 0, constant=True),
         half,

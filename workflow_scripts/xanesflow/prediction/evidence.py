@@ -35,7 +35,9 @@ class Evidence:
 
 
 def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()) -> dict[str, Evidence]:
-    """Find the scores of a model, by subset; a subset without prediction files is missing.
+    """Find the scores of a model, by subset; a subset without any is missing.
+
+    Those of an exported model are what its folder records of all its seeds; of others they come from prediction files.
 
     Args:
         model: all its seeds.
@@ -45,7 +47,7 @@ def find_evidence(model: TrainedEnsemble, predictions: Iterable[str | Path] = ()
     Raises:
         XanesflowError: a named file cannot be read, or belongs to another model.
     """
-    found: dict[str, Evidence | None] = {}
+    found: dict[str, Evidence | None] = dict(_recorded(model))
     for path in map(Path, predictions):
         subset, evidence = _read(path)
         if subset not in model.subsets or not _is_of(path, model.hashes):
@@ -80,6 +82,14 @@ def read_evidence(folder: Path) -> dict[str, Evidence]:
         given = {name: each["evidence"] for name, each in about["subsets"].items()}
         known = TypeAdapter(Evidence)
         return {name: known.validate_python(each) for name, each in given.items() if each is not None}
+
+
+def _recorded(model: TrainedEnsemble) -> dict[str, Evidence]:
+    """What the folder of an exported model records; nothing for other models, and for some of its seeds."""
+    (folder, *others) = {file.parent for file in model.files}
+    if others or not (folder / MODEL_FILE).is_file() or len(read_about(folder)["checkpoints"]) != len(model.files):
+        return {}
+    return read_evidence(folder)
 
 
 def _beside(model: TrainedEnsemble, subset: str) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from xanesflow.core.errors import NothingPredictedError
+from xanesflow.core.parallel import cores
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import SYMPREC_A
 from xanesflow.core.tables import describe_counts, list_reasons, write_rejected
@@ -131,7 +131,7 @@ def _write_rejected(output: Path | None, rejected: Sequence[Rejected], *, many: 
 def _processes(structures: Sequence[Path]) -> int:
     """The number of processes that are worth starting."""
     number = sum(sum(1 for _ in path.iterdir()) if path.is_dir() else 1 for path in structures)
-    return max(1, min(len(os.sched_getaffinity(0)), number // WORTH_A_PROCESS))
+    return max(1, min(cores(), number // WORTH_A_PROCESS))
 
 
 def describe_rejected(rejected: Sequence[Rejected]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import tempfile
@@ -38,13 +37,6 @@ class SiteResult:
     seconds: float  # time that it took
     # whether it failed for something that another try may not meet, such as want of memory or disk
     passing: bool = False
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def compute_sites(

@@ -148,7 +148,11 @@ def compare_rungs(
         row |= {"finest": rungs[last].value, "spearman": np.nan, "rms": np.nan, "shift_ev": np.nan}
         one, other = spectra[row["rung"]].get(row["of"]), spectra[last].get(row["of"])
         if one is not None and other is not None:
-            alike = compare_spectra((energy, other), (energy, one))
+            try:
+                alike = compare_spectra((energy, other), (energy, one))
+            except ValueError as error:  # one of them has no shape to compare
+                row["failed"] = f"not compared: {error}"
+                continue
             row |= {"spearman": alike.spearman, "rms": alike.rms, "shift_ev": alike.shift_ev}
     good = [
         all(row["spearman"] >= spearman and row["rms"] <= rms for row in rows if row["rung"] == k)

@@ -109,6 +109,8 @@ def make_request(
     if not structure.is_ordered and site is not None:
         raise WrongCallError("Leave --site out: the atoms of filled cells have other numbers than those of the file.")
     first = 0 if structure.is_ordered else 1
+    if element is not None and not structure.is_ordered:
+        _check_kept(structure, materials[0], read_element(element), disorder)
     chosen = _element(materials[0], element, site)
     sites: list[Absorber] = []
     for cell, material in enumerate(materials, first):
@@ -202,6 +204,20 @@ def read_named(given: str, *, partly_occupied: bool = False) -> Given:
     example = examples[given]
     reference = " ".join(example.reference.split()).rstrip(".")
     return Given(given, example.id, f"{example.name}, example library: {reference}", example.structure(), "")
+
+
+def _check_kept(structure: Structure, cell: Material, element: str, disorder: Disorder) -> None:
+    """Refuse an element of a disordered crystal that is so rare that the filled cell has no atom of it."""
+    shares = [share for site in structure for kind, share in site.species.items() if kind.symbol == element]
+    if element in cell.elements or not shares:
+        return
+    filled = Structure.from_dict(json.loads(cell.structure))
+    places = round(len(shares) * filled.volume / structure.volume)
+    raise WrongCallError(
+        f"{element} {max(shares):.3g} became 0 of {plural(places, 'place')} in a cell of at most "
+        f"{plural(disorder.max_atoms, 'atom')}, so there is no {element} to compute; give a file of a larger cell with "
+        f"whole atoms, one of which is {element}."
+    )
 
 
 def _element(material: Material, given: str | None, site: int | None) -> str:

@@ -8,6 +8,7 @@ import io
 import lzma
 import re
 import stat
+import unicodedata
 import zlib
 from pathlib import Path
 
@@ -102,5 +103,6 @@ def name_of(path: Path) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Reduce a name to letters, digits and `_ . + -`, so that it is safe in files and tables."""
-    return re.sub(r"[^\w.+-]+", "_", name, flags=re.ASCII).strip("._-")[:150] or "structure"
+    """Reduce a name to letters of any script, digits and `_ . + -`, so that it is safe in files and tables."""
+    plain = re.sub(r"[^\w.+-]+", "_", unicodedata.normalize("NFC", name)).strip("._-")
+    return plain.encode()[:150].decode(errors="ignore") or "structure"

@@ -48,6 +48,10 @@ def parse_poscar(text: str) -> Structure:
         raise UnusableStructure(
             "does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers of atoms"
         )
-    if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume) or structure.volume < 1e-3:
+    if structure.volume < 1e-3:
+        raise UnusableStructure(
+            "has a cell without volume: its three vectors lie in one plane, or are far too short; correct them"
+        )
+    if not np.isfinite(structure.frac_coords).all() or not np.isfinite(structure.volume):
         raise UnusableStructure("has coordinates or a cell that are not finite")
     return structure
