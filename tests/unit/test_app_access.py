@@ -170,7 +170,7 @@ def test_a_folder_with_other_files_is_refused_and_stays_as_it_is(tmp_path, name)
 
 
 def test_a_page_removes_only_what_it_made(tmp_path):
-    ours = (f"work/{'1' * 32}/job.json", f"work/ask-{'2' * 32}/scratch/x", f"uploads/own/{'3' * 32}/a.dat")
+    ours = (f"work/{'1' * 32}/job.json", f"work/ask-{'2' * 32}/left/x", f"uploads/own/{'3' * 32}/a.dat")
     old_files(tmp_path, *ours)
     prepare_folder(tmp_path)  # of a version that marked no folder
     old_files(tmp_path, *ours, *MINE)
