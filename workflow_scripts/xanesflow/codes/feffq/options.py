@@ -23,7 +23,7 @@ class QuickSettings:
         tolerances: change of the Fermi level in hartree, of the charges and of their partial waves in electrons, below
             which the field has converged (card TOLSCF; FEFF's own are 0.001, 0.001 and 0.0002).
         fms_radius: radius in Å of full multiple scattering around the absorber.
-        far_radius: radius in Å up to which the atoms beyond scatter once.
+        far_radius: radius in Å up to which the atoms beyond scatter once; 0: none do.
         k_step: step in 1/Å of the energies above the edge.
     """
 
@@ -45,7 +45,7 @@ SETTINGS: Mapping[str, QuickSettings] = {
         k_step=0.08,
     ),
     "near": QuickSettings(
-        scf_atoms=17, scf_radius=(4.5, 5.5), tolerances=(0.001, 0.003, 0.001), fms_radius=7.0, far_radius=9.0,
+        scf_atoms=17, scf_radius=(4.5, 5.5), tolerances=(0.001, 0.003, 0.001), fms_radius=9.0, far_radius=0.0,
         k_step=0.05,
     ),
 }  # fmt: skip
