@@ -87,7 +87,10 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert best["standards"] == "metal;oxide"
     assert [float(each) for each in best["fractions"].split(";")] == pytest.approx([0.3, 0.7], abs=0.01)
     assert call("mix", mixed, folder, "-o", tmp_path / "m.json")[0] == 0
-    # A spectrum does not explain itself
+    # A spectrum does not explain itself, and that is said
+    code, _, err = call("mix", folder / "metal.xdi", folder, "--max", 1, "-o", tmp_path / "own_mix.csv")
+    assert code == 0 and "Left out: metal.xdi is the measured spectrum itself" in err
+    assert set(pd.read_csv(tmp_path / "own_mix.csv")["standards"]) <= {"oxide", "sulphide"}
     code, _, err = call("match", folder / "metal.xdi", folder, "--measured", "-o", tmp_path / "own.csv")
     assert code == 0 and "metal.xdi is the measured spectrum itself" in err
     assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide", "sulphide"}

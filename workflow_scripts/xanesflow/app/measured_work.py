@@ -198,8 +198,7 @@ def match_scans(work: Work) -> dict[str, Any]:
         matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
     several = len(matches) > 1
     remarks += sorted({each for match in matches for each in match.warnings}) if several else matches[0].warnings
-    lost = dict.fromkeys(each for match in matches for each in match.left_out)
-    remarks += [f"Left out: {each}" for each in list(lost)[:10]]
+    remarks += _left_out(matches)
     words: list[object] = [files.place, *candidates, *["--measured"] * measured]
     words += ["--contains", contains] * bool(contains) + ["--max-atoms", most] * (most is not None)
     return {
@@ -210,6 +209,12 @@ def match_scans(work: Work) -> dict[str, Any]:
         "remarks": remarks,
         "terminal": files.terminal("match", *words, *_write_matches(files, matches)),
     }
+
+
+def _left_out(found: Sequence[Match] | Sequence[MixtureFit]) -> list[str]:
+    """What was no candidate or standard, and why; the first ten of all scans."""
+    lost = dict.fromkeys(each for one in found for each in one.left_out)
+    return [f"Left out: {each}" for each in list(lost)[:10]]
 
 
 def _write_matches(files: _Scans, matches: Sequence[Match]) -> list[object]:
@@ -262,7 +267,7 @@ def mix_scans(work: Work) -> dict[str, Any]:
         **_answers(fits, lambda fit: [_mixed(each) for each in fit.mixtures], _MIXED),
         "curves": [_curve(fit.spectrum, fit.energy_ev, fit.values) for fit in fits],
         "known": "The lower the criterion the better; a difference of 6 is strong evidence.",
-        "remarks": remarks,
+        "remarks": [*remarks, *_left_out(fits)],
         "terminal": files.terminal("mix", *words, "--output", table, "--plot", plot),
     }
 

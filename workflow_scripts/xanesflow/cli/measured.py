@@ -63,7 +63,7 @@ def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: 
         if output is not None:
             check_output(output, 1 if merge else spectra)
         if plot is not None:
-            check_plot(plot, "--plot")
+            check_plot(plot)
     except XanesflowError as error:
         raise WrongCallError(str(error)) from None
 

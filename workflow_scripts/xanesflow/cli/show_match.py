@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rich.markup import escape
@@ -96,8 +95,7 @@ def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequenc
     """
     given = [each.resolve() for each in (*spectra, *map(Path, structures))]
     folders = [each.resolve() for each in spectra if each.is_dir()]
-    check_figure = partial(check_plot, option="--plot")
-    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_figure)):
+    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot)):
         if path is None:
             continue
         inside = path.resolve().parent in folders
@@ -116,10 +114,11 @@ def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequenc
 def say_remarks(spectra: Sequence[MeasuredSpectrum]) -> None:
     """Say what is remarkable about scans."""
     said = [(each.source, remark) for each in spectra for remark in each.remarks]
-    _caution([f"About {'the scan' if len(spectra) == 1 else source}: {remark}" for source, remark in said])
+    caution([f"About {'the scan' if len(spectra) == 1 else source}: {remark}" for source, remark in said])
 
 
-def _caution(sentences: Sequence[str], more: str = "; `xanesflow measured` shows them.") -> None:
+def caution(sentences: Sequence[str], more: str = "; `xanesflow measured` shows them.") -> None:
+    """Print the first of some sentences of warning, and how many more there are."""
     for sentence in sentences[:_SHOWN]:
         print_message(sentence, style="yellow")
     if len(sentences) > _SHOWN:
@@ -131,8 +130,8 @@ def _show_one(match: Match) -> None:
     results().print(_table(match))
     if len(match.rows) > _SHOWN:
         print_result(f"… and {len(match.rows) - _SHOWN} more; --output writes all.")
-    _caution([f"Left out: {each}" for each in match.left_out], " left out; --output FILE.json lists all.")
-    _caution(match.warnings)
+    caution([f"Left out: {each}" for each in match.left_out], " left out; --output FILE.json lists all.")
+    caution(match.warnings)
     print_result(match.conclusion, style="bold")
 
 
@@ -140,8 +139,8 @@ def _show_series(matches: Sequence[Match], left_out: Sequence[str]) -> None:
     say_remarks([match.spectrum for match in matches])
     results().print(_series_table(matches))
     more = "; --output FILE.json lists all."
-    _caution([f"Left out: {each}" for each in left_out], more)
-    _caution([f"{match.spectrum.source}: {each}" for match in matches for each in match.warnings], more)
+    caution([f"Left out: {each}" for each in left_out], more)
+    caution([f"{match.spectrum.source}: {each}" for match in matches for each in match.warnings], more)
 
 
 def _table(match: Match) -> Table:

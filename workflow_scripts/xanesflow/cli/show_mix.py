@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.options import HowToRead
-from xanesflow.cli.show_match import Outputs, check_outputs, listening, read_scans, say_remarks
+from xanesflow.cli.show_match import Outputs, caution, check_outputs, listening, read_scans, say_remarks
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
@@ -56,6 +56,8 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
     with progress_bar() as progress:
         for spectrum in progress.track(spectra, description="fitting"):
             fits.append(fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one))
+    if len(fits) == 1:  # in a series, no scan is a standard of itself
+        caution([f"Left out: {each}" for each in fits[0].left_out])
     results().print(_table(fits))
     if wanted.output is not None:
         from xanesflow.matching.write_mix import write_mixtures  # loads matplotlib

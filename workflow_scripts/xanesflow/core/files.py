@@ -115,18 +115,14 @@ def list_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def check_plot(path: Path, option: str) -> None:
-    """Refuse a file name without a figure's ending.
-
-    Args:
-        path: of the figure.
-        option: of the command that names it, such as `--plot`.
+def check_plot(path: Path) -> None:
+    """Refuse a value of `--plot` without a figure's ending.
 
     Raises:
         XanesflowError: it has another.
     """
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise XanesflowError(f"{option} {path} must end with .png, .svg or .pdf; choose one of them.")
+        raise XanesflowError(f"--plot {path} must end with .png, .svg or .pdf; choose one of them.")
 
 
 def user_cache() -> Path:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from itertools import combinations
 
 from xanesflow.core.errors import XanesflowError
@@ -49,6 +48,8 @@ _CELL = re.compile(r"(.+)\.cell\d+")
 @cache
 def known_theories() -> tuple[str, ...]:
     """List the levels of theory: `THEORIES`, then those that installed packages add, sorted by name."""
+    from importlib.metadata import entry_points  # the options of each command take a default from this module
+
     added = {entry.name for entry in entry_points(group=ADDED_THEORIES)}
     return (*THEORIES, *sorted(added - set(THEORIES)))
 

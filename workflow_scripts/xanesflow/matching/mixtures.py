@@ -20,6 +20,7 @@ from scipy.stats import t as student
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural, printable
+from xanesflow.matching.ranking import without_itself
 from xanesflow.measured import MeasuredSpectrum
 
 Floats = NDArray[np.float64]
@@ -88,6 +89,7 @@ class MixtureFit:
     energy_ev: Floats  # (n,) energies fitted
     values: Floats  # (n,) the normalised spectrum there
     mixtures: tuple[Mixture, ...]  # the best first
+    left_out: tuple[str, ...]  # sentences on standards that were not used
 
 
 def fit_mixtures(
@@ -112,9 +114,9 @@ def fit_mixtures(
         XanesflowError: there are fewer than two standards or too many, two have one name, or one does not cover the
             edge.
     """
-    given, standards = standards, [each for each in standards if each.scan != spectrum.scan]
+    standards, itself = without_itself(spectrum, standards)
     if len(standards) < 2:
-        why = f" ({spectrum.source} is the measured spectrum itself)" if len(given) > len(standards) else ""
+        why = f" ({itself[0].rstrip('.')})" if itself else ""
         raise XanesflowError(f"A mixture needs at least two standards{why}; name more files, or a folder of them.")
     tries = sum(comb(len(standards), size) for size in range(1, most + 1))
     if tries > MOST_TRIED:
@@ -145,7 +147,7 @@ def fit_mixtures(
     ranked = tuple(replace(each, rank=rank) for rank, each in enumerate(best, 1))
     if not ranked:
         raise XanesflowError(f"No combination of the {plural(len(standards), 'standard')} resembles {spectrum.source}.")
-    return MixtureFit(spectrum, energy, values, ranked)
+    return MixtureFit(spectrum, energy, values, ranked, tuple(itself))
 
 
 def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ from xanesflow.core.text import first_of
 from xanesflow.matching.choice_model import Expected, MatchCalibration
 from xanesflow.matching.conclusion import conclude
 from xanesflow.matching.likeness import Likeness, Target, fit_candidate, target_of
-from xanesflow.matching.ranking import Reference, Row
+from xanesflow.matching.ranking import Reference, Row, without_itself
 from xanesflow.measured import MeasuredSpectrum
 
 _FEW = 5
@@ -69,12 +69,10 @@ def match_spectrum(
     """
     check_k_edge(spectrum)
     target = target_of(spectrum)
-    missing = list(left_out)
+    others, itself = without_itself(spectrum, references)
+    missing = [*left_out, *itself]
     fitted: list[tuple[Reference, Likeness]] = []
-    for reference in references:
-        if reference.scan == spectrum.scan:
-            missing.append(f"{spectrum.source} is the measured spectrum itself.")
-            continue
+    for reference in others:
         try:
             expected = expected_of(reference, spectrum.element, calibration)
             bounds = calibration.bounds(expected)

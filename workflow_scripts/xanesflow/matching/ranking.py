@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from xanesflow.matching.likeness import Curve, Likeness
 from xanesflow.matching.surroundings import Surroundings
+from xanesflow.measured import MeasuredSpectrum
+
+
+class _Comparable(Protocol):
+    @property
+    def scan(self) -> tuple[str, str] | None: ...
+
+
+Compared = TypeVar("Compared", bound=_Comparable)
+
+
+def without_itself(spectrum: MeasuredSpectrum, given: Iterable[Compared]) -> tuple[list[Compared], list[str]]:
+    """Candidates or standards that are other scans than a spectrum, and a sentence if one of them was itself."""
+    given = list(given)
+    others = [each for each in given if each.scan != spectrum.scan]
+    return others, [f"{spectrum.source} is the measured spectrum itself."] * (len(others) < len(given))
 
 
 @dataclass(frozen=True, eq=False)

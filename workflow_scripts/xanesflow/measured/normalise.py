@@ -90,14 +90,15 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
     quality.check_gap(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
-    cut_short = [] if scan.mode == "normalised" else _short(energy, half)
-    if scan.mode == "normalised" and (options.pre or options.post or options.order is not None):
-        cut_short = ["it is normalised already, so that --pre, --post and --order have no effect"]
+    remarks = [*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half)]
+    if scan.mode != "normalised":
+        remarks += _short(energy, half)
+    elif options.pre or options.post or options.order is not None:
+        remarks.append("it is normalised already, so that --pre, --post and --order have no effect")
     if origin == "energy" and (nearer := nearer_edge(symbol, half)):
-        cut_short.append(
+        remarks.append(
             f"the edge is nearer to {nearer} than to {symbol} K; if it is that, say so with --element and --edge"
         )
-    remarks = (*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half), *cut_short)
     e0 = options.e0_ev if options.e0_ev is not None else half
     parameters: dict[str, Any] = {
         **scan.parameters,
@@ -134,7 +135,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         name,
         fit.before,
         fit.behind,
-        remarks,
+        tuple(remarks),
     )
 
 
