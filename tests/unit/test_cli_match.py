@@ -86,7 +86,9 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     best = pd.read_csv(tmp_path / "m.csv").iloc[0]
     assert best["standards"] == "metal;oxide"
     assert [float(each) for each in best["fractions"].split(";")] == pytest.approx([0.3, 0.7], abs=0.01)
-    assert call("mix", mixed, folder, "-o", tmp_path / "m.json")[0] == 0
+    assert "farther than allowed" not in err
+    code, _, err = call("mix", mixed, folder, "--max-shift", 0.2, "-o", tmp_path / "m.json")
+    assert code == 0 and "would be shifted farther than allowed" in err and "or raise --max-shift" in err
     # A spectrum does not explain itself, and that is said
     code, _, err = call("mix", folder / "metal.xdi", folder, "--max", 1, "-o", tmp_path / "own_mix.csv")
     assert code == 0 and "Left out: metal.xdi is the measured spectrum itself" in err

@@ -72,6 +72,14 @@ def test_fixed_standards_have_the_intervals_of_linear_regression():
     assert (pair.high - pair.low) / 2 == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_standard_that_would_be_shifted_farther_is_named():
+    away = made({"first": 0.35}) + made({"second": 0.65}, shift=1.6)
+    best = fit_mixtures(scan(away), standards("first", "second")).mixtures[0]
+    assert best.standards == ("first", "second") and best.at_limit == ("second",)
+    assert fit_mixtures(scan(away), standards("first", "second", reach=2.0)).mixtures[0].at_limit == ()
+    assert fit_mixtures(scan(away), standards("first", "second", reach=0.0)).mixtures[0].at_limit == ()
+
+
 def test_the_smallest_of_shifts_can_be_allowed():
     assert fit_mixtures(scan(made({"first": 1.0})), standards("first", "second", reach=3e-4)).mixtures[0].rms < 1e-2
 

@@ -41,6 +41,7 @@ _REFINED = 15
 _HEAVY = 1e4
 _LEAST_AFTER_EV = 20.0
 _LEVEL = 0.95
+_AT_LIMIT_EV = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,7 @@ class Mixture:
     rms: float  # root of the mean squared difference, in units of the edge step
     criterion: float  # Bayesian information criterion; smaller is better, and a difference of 6 is strong evidence
     fitted: Floats  # (n,) at the energies fitted
+    at_limit: tuple[str, ...] = ()  # standards whose shift ends where it may go no farther
 
     @property
     def cells(self) -> list[str]:
@@ -201,6 +203,7 @@ def _refine(members: Sequence[Standard], energy: Floats, values: Floats, *, poin
         inside = np.minimum(1e-3, (high - low) / 4)
         begin = np.clip(shifts, low + inside, high - inside)
         shifts = least_squares(misfit, begin, bounds=(low, high), diff_step=0.02, x_scale=0.1, max_nfev=40).x
+    at_limit = movable & (np.minimum(shifts - low, high - shifts) < _AT_LIMIT_EV)
     matrix = matrix_of(shifts)
     fractions, squares = _solve(matrix, values, sum_to_one=sum_to_one)
     free = len(members) * (2 if movable.all() else 1) - (1 if sum_to_one else 0)
@@ -222,6 +225,7 @@ def _refine(members: Sequence[Standard], energy: Floats, values: Floats, *, poin
         rms,
         float(criterion),
         np.asarray(matrix @ fractions),
+        tuple(each.name for each, ends in zip(members, at_limit, strict=True) if ends),
     )
 
 
