@@ -92,7 +92,7 @@ def test_a_value_is_converged_if_all_finer_ones_are_too(tmp_path):
     assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == {"simulations": {"code": {"points": 2}}}
     assert "as good as 3" in (tmp_path / "a.yaml").read_text()
     draw_convergence(tmp_path / "t.csv", tmp_path / "f.svg", spearman=0.99, rms=0.05)
-    assert "Spearman to the finest" in (tmp_path / "f.svg").read_text()
+    assert "Spearman ρ to the finest" in (tmp_path / "f.svg").read_text()
     # Two values that are the same calculation do not show that it is converged.
     compare(tmp_path, [rungs[0], RungFile(rungs[0].key, 2, rungs[-1].runs), rungs[-1]])
     assert "points: 2 (no coarser value is converged, so try finer ones)" in (tmp_path / "a.yaml").read_text()
