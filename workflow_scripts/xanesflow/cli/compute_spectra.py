@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ from xanesflow.core.parallel import cores
 from xanesflow.core.text import listing
 from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
-from xanesflow.spectra.compute_sites import compute_sites
+from xanesflow.spectra.compute_sites import SiteResult, compute_sites
 from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_spectra
 from xanesflow.structures.choose_site import Request
 
 if TYPE_CHECKING:
     from xanesflow.matching.choice_model import Expected
+    from xanesflow.prediction.prediction import Prediction
 
 
 def quick_look(
@@ -34,6 +36,7 @@ def quick_look(
     normalised: bool = False,
     broadening: Broadening | None = None,
     shift: Expected | None = None,
+    correct: Callable[[Sequence[SiteResult]], Prediction] | None = None,
 ) -> list[Path]:
     """Compute the requested spectra and write them.
 
@@ -47,6 +50,8 @@ def quick_look(
         normalised: whether to write the background and the spectrum normalised by it, too.
         broadening: of the normalised spectrum, which is then written; None: it is not broadened.
         shift: by which all spectra are moved to the energies of experiment; None: they stay as computed.
+        correct: makes spectra of a higher level of theory from the runs, which are then written, too; None: nothing is
+            corrected.
 
     Returns:
         The files written.
@@ -79,6 +84,7 @@ def quick_look(
         if len(failed) == 1:
             raise XanesflowError(f"There is no spectrum of {failed[0].site.name}: {failed[0].error}.")
         raise XanesflowError(f"None of the {len(failed)} sites has a spectrum, for the reasons above.")
+    as_computed = outcomes
     if shift is not None:
         outcomes = moved(outcomes, shift.mean_ev)
     spectra = common_grid(outcomes, average=request.whole)
@@ -98,11 +104,27 @@ def quick_look(
             written.append(beside)
         else:
             print_message("Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
+    if correct is not None:
+        corrected = table.with_name(f"{table.stem}_corrected.csv")
+        written += _write_corrected(corrected, correct(as_computed), aligned=bool(aligned))
     if replaced := [path.name for path in written if path in there]:
         print_message(f"Replaced what was there before: {listing(replaced)}.", style="yellow")
     for path in written:
         print_result(str(path))
     return written
+
+
+def _write_corrected(path: Path, prediction: Prediction, *, aligned: bool) -> list[Path]:
+    """Write and draw spectra of a higher level of theory, print what to know of them, and return the files."""
+    if aligned:
+        from xanesflow.matching.experiment_energies import align_prediction  # few calls need it
+
+        prediction = align_prediction(prediction)
+    prediction.write(path)
+    prediction.plot(path.with_suffix(".png"))
+    for remark in prediction.remarks:
+        print_message(remark, style="yellow")
+    return [path, path.with_suffix(".png")]
 
 
 def _check_writable(folder: Path, option: str) -> None:

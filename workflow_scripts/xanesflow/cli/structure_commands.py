@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -92,6 +93,14 @@ def xanes(
         bool, typer.Option("--normalised", help="Also write the background and the spectrum normalised by it.")
     ] = False,
     broaden: Broaden = None,
+    corrected: Annotated[
+        bool,
+        typer.Option(
+            "--corrected",
+            help="Also write the spectra as FEFF at the paper's settings has them, with error bars, by a model that "
+            "comes along (`xanesflow model list`).",
+        ),
+    ] = False,
     align: Align = None,
     symprec: Symprec = SYMPREC_A,
     disorder: Disordered = "refuse",
@@ -106,21 +115,31 @@ def xanes(
     from xanesflow.cli.align import shift_of
     from xanesflow.cli.compute_spectra import quick_look
     from xanesflow.codes.quick_look import check_quick_look, quick_look_of
+    from xanesflow.codes.registry import theory_of
     from xanesflow.config.default_engine import default_engine_options
     from xanesflow.core.errors import WrongCallError
     from xanesflow.matching.write_normalised import read_broadening
     from xanesflow.structures.choose_site import make_request
     from xanesflow.structures.disorder.represent import Disorder
 
-    options = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
-    given = {name: value for name, value in options.items() if value is not None}
+    named = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
+    given = {name: value for name, value in named.items() if value is not None}
     check_quick_look(theory, given)
     broadening = read_broadening(broaden) if broaden is not None else None
     request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
     if align and core_hole not in (None, "off"):
         raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
     shift = shift_of(request, theory) if align else None
-    look = quick_look_of(theory, default_engine_options(theory, request.element), given)
+    options = default_engine_options(theory, request.element)
+    look = quick_look_of(theory, {**options, **(theory_of(theory).as_cheap_run if corrected else {})}, given)
+    correct = None
+    if corrected:
+        from xanesflow.prediction.correct_runs import correct_runs, find_correction
+
+        if disorder != "refuse":
+            raise WrongCallError("Only ordered crystals are corrected; leave out --corrected or --disorder.")
+        model = find_correction(request.element, theory, look.engine.settings())
+        correct = partial(correct_runs, model, request)
     quick_look(
         request,
         look,
@@ -131,6 +150,7 @@ def xanes(
         normalised=normalised,
         broadening=broadening,
         shift=shift,
+        correct=correct,
     )
 
 

@@ -152,6 +152,7 @@ def _about(
         "feature_dimensions": [[name, size] for name, size in card.feature_dimensions.items()],
         "featurizers": {
             name: {key: str(recorded.get(key, "unknown")) for key in ("meaning", "weights_hash")}
+            | ({"settings": str(recorded["settings"])} if "settings" in recorded else {})
             for name, recorded in card.featurizers.items()
         },
         "subsets": subsets,

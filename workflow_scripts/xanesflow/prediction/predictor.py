@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.codes.registry import run_features
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import NothingPredictedError, WrongCallError
 from xanesflow.core.feature_names import UNKNOWN_WEIGHTS
 from xanesflow.core.provenance import versions
@@ -44,6 +45,8 @@ class Predictor:
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda", for the features.
         workers: processes.
+        runs: finished runs for a delta model, by 0-based index of the atom in the one structure to predict; None:
+            they are run.
 
     Raises:
         XanesflowError: a model or calibration cannot be used.
@@ -57,11 +60,12 @@ class Predictor:
         weights: str | Path | None = None,
         device: str = "cpu",
         workers: int = 1,
+        runs: Mapping[int, SiteSpectrum] | None = None,
     ) -> None:
         given = [models] if isinstance(models, str | Path) else list(models)
         self.models = load_models(given, calibrations)
         self.workers = workers
-        self._source = FeatureSource(weights=weights, device=device, workers=workers)
+        self._source = FeatureSource(weights=weights, device=device, workers=workers, runs=runs)
 
     def predict(
         self,

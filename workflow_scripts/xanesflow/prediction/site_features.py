@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 
 from xanesflow import __version__
 from xanesflow.codes.registry import run_features, theory_of
+from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN, UNKNOWN_WEIGHTS
 from xanesflow.core.files import sha256_text
@@ -38,14 +39,23 @@ class FeatureSource:
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda".
         workers: processes.
+        runs: finished runs of the cheaper level of theory, by 0-based index of the atom in the one structure whose
+            features are computed; None: they are run.
 
     Attributes:
         without_run: sites whose cheap run failed, with the reason. Their columns of the run are NaN, and a delta model
             predicts them from the structure alone.
     """
 
-    def __init__(self, *, weights: str | Path | None = None, device: str = "cpu", workers: int = 1) -> None:
-        self._weights, self._device, self._workers = weights, device, workers
+    def __init__(
+        self,
+        *,
+        weights: str | Path | None = None,
+        device: str = "cpu",
+        workers: int = 1,
+        runs: Mapping[int, SiteSpectrum] | None = None,
+    ) -> None:
+        self._weights, self._device, self._workers, self._runs = weights, device, workers, runs
         self._made: dict[str, Any] = {}
         self.without_run: dict[Site, str] = {}
 
@@ -85,7 +95,7 @@ class FeatureSource:
 
     def _cheap_runs(self, name: str, card: ModelCard) -> Any:
         """The featurizer that runs a delta model's cheaper level of theory, with the settings of its training."""
-        from xanesflow.features.cheap_runs.engine_runs import EngineRuns  # few models need it
+        from xanesflow.features.cheap_runs.engine_runs import EngineRuns, FinishedRuns  # few models need it
 
         recorded = card.featurizers.get(name, {})
         possible = theory_of(run_features()[name]).runs_at_prediction
@@ -96,8 +106,11 @@ class FeatureSource:
             )
         key = f"{name} {card.subset}"
         if key not in self._made:
-            self._made[key] = EngineRuns(
-                name, recorded["settings"], float(recorded["energy_start_ev"]), workers=self._workers
+            of_training = (name, recorded["settings"], float(recorded["energy_start_ev"]))
+            self._made[key] = (
+                EngineRuns(*of_training, workers=self._workers)
+                if self._runs is None
+                else FinishedRuns(self._runs, *of_training)
             )
         return self._made[key]
 

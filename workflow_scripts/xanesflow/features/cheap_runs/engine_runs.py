@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,8 @@ class EngineRuns:
         tasks = [(k, row) for k, each in enumerate(wanted) for row in range(len(each))]
         left = [len(each) for each in wanted]
         self.failures = {}
-        work = partial(
-            _columns, name=self.name, theory=self._theory.name, options=self._options, start_ev=self._start_ev
-        )
         sites = [(structures[k], wanted[k][row]) for k, row in tasks]
-        for (k, row), answer in zip(tasks, map_in_processes(work, sites, self.workers), strict=True):
+        for (k, row), answer in zip(tasks, self._answers(sites), strict=True):
             if isinstance(answer, str):
                 self.failures[k, wanted[k][row]] = answer
             else:
@@ -88,6 +85,37 @@ class EngineRuns:
             if progress is not None:
                 progress(sum(not each for each in left), len(structures))
         return found
+
+    def _answers(self, sites: Sequence[tuple[Structure, int]]) -> Iterable[Row | str]:
+        """The columns of each site, or why there are none."""
+        work = partial(
+            _columns, name=self.name, theory=self._theory.name, options=self._options, start_ev=self._start_ev
+        )
+        return map_in_processes(work, sites, self.workers)
+
+
+class FinishedRuns(EngineRuns):
+    """Takes runs of one structure that are finished already, and runs nothing.
+
+    Args:
+        runs: by 0-based index of the atom; a site without one counts as failed.
+        others: see `EngineRuns`.
+    """
+
+    def __init__(self, runs: Mapping[int, SiteSpectrum], *others: Any) -> None:
+        super().__init__(*others)
+        self._runs = runs
+
+    def _answers(self, sites: Sequence[tuple[Structure, int]]) -> Iterable[Row | str]:
+        return [self._answer(self._runs.get(index)) for _, index in sites]
+
+    def _answer(self, run: SiteSpectrum | None) -> Row | str:
+        if run is None:
+            return "it has no spectrum"
+        try:
+            return columns_of(self.name, run.energy_ev, run.cross_section, run.record, self._start_ev)
+        except FailedRunError as error:
+            return error.detail
 
 
 def run_site(theory: str, options: Any, structure: Structure, site_index: int) -> SiteSpectrum:
