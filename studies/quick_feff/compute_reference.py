@@ -6,7 +6,7 @@
 The sites are those of sites.csv: example structures and entries of the American Mineralogist Crystal Structure
 Database, some for each metal, from the metal to its highest oxidation state, each kind with a small cluster. Where FEFF
 cannot compute a site, the table has the entry of the same element, oxidation state and number of nearest neighbours
-that costs least and is not yet there: CrTe stands for CrCl2 and AgCrSe2 for CrCl3, whose fields end with CORVAL-1.
+that costs least and is not yet there (docs/studies/quick-feff.md names them).
 Rounds go through the metals, Mn and Fe first; in a round the cheapest site that is left of each. One row for each site
 in DIR/rows.jsonl; a run that was killed is started again. What stands there or in reference.npz is not: a new folder
 goes on where the packed file ends. Five of its spectra are no sites of the table; they were computed before it was
