@@ -82,7 +82,7 @@ def start(
     lacking = [each for each in ("dash", "waitress") if find_spec(each) is None]
     if lacking:
         raise XanesflowError(
-            f"The page needs {' and '.join(lacking)}: install them with `pip install '.[app]'` in the clone of xanesflow."
+            f"The page needs {' and '.join(lacking)}: install them with `pip install '.[app]'` in the clone."
         )
     if campaign is not None and not (campaign / "results").is_dir():
         raise WrongCallError(f"{campaign} has no folder results; name the working directory of a campaign.")
