@@ -313,7 +313,7 @@ def test_structures_are_found_by_their_elements(page):
 def test_the_command_says_what_to_install_where_dash_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr("xanesflow.cli.start_app.find_spec", lambda name: None)
     _, _, err = call("app", "--no-browser", "--folder", tmp_path)
-    assert "The page needs dash and waitress: install them with `pip install xanesflow[app]`." in err
+    assert "The page needs dash and waitress: install them with `pip install '.[app]'` in the clone." in err
 
 
 def test_the_server_does_not_wait_for_the_process_that_imports_heavy_libraries(queue, monkeypatch):

@@ -20,7 +20,7 @@ PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md")), PROJECT / "profiles
 
 README_LINES = 150
 PAGE_LINES = 250
-GLOSSARY_WORDS = 15
+GLOSSARY_WORDS = 16
 
 PUBLIC = {"xanesflow.load", "xanesflow.predict", ADDED_THEORIES}
 

@@ -81,7 +81,9 @@ def start(
     group.check()
     lacking = [each for each in ("dash", "waitress") if find_spec(each) is None]
     if lacking:
-        raise XanesflowError(f"The page needs {' and '.join(lacking)}: install them with `pip install xanesflow[app]`.")
+        raise XanesflowError(
+            f"The page needs {' and '.join(lacking)}: install them with `pip install '.[app]'` in the clone."
+        )
     if campaign is not None and not (campaign / "results").is_dir():
         raise WrongCallError(f"{campaign} has no folder results; name the working directory of a campaign.")
     here = Path.cwd()

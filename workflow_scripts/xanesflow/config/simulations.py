@@ -95,8 +95,8 @@ class FeffqRun(Section):
     settings: Literal["fast", "near"] = Field(
         "fast",
         description=(
-            "fast: some 10 s a site; near: a minute or more, closer to FEFF at the paper's settings\n"
-            "(docs/guide/quick-feff.md has radii and accuracy of both)"
+            "fast: half a minute to two minutes a site; near: about twice as long, closer to FEFF at the paper's\n"
+            "settings (docs/guide/quick-feff.md has radii and accuracy of both)"
         ),
     )
     time_limit: Positive = Field(3600.0, description="seconds for all attempts at a site")
