@@ -107,7 +107,7 @@ class KernelRidge:
         if len(np.unique(names)) < 2:
             raise XanesflowError(
                 f"A kernel regression needs training sites of at least two materials, but these {len(names)} are of "
-                "one; add finished simulations, or set `models.kernel_share: 0`."
+                "one; add finished simulations, or, for a network, set `models.kernel_share: 0`."
             )
         if len(names) > MOST_SITES:
             rows = _draw(names, MOST_SITES, seed)
@@ -243,6 +243,9 @@ def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt
 
 def _distances(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Array:
     """(n, d), (m, d) -> (n, m) Euclidean distances."""
+    if not len(left):
+        return np.zeros((0, len(right)))  # scikit-learn refuses it
+
     from sklearn.metrics import euclidean_distances  # the import takes half a second, and most models do not need it
 
     found: Array = euclidean_distances(left.astype(np.float64), right.astype(np.float64))
