@@ -33,6 +33,7 @@ import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.standardise import CLIP
 
 Array = npt.NDArray[np.float64]
 
@@ -41,9 +42,6 @@ LENGTHS = (1.0, 1.5, 2.25)
 
 NOISES = (2e-3, 5e-3, 1.25e-2)
 """Noises to choose from, as a share of the variance of the spectra."""
-
-CLIP = 6.0
-"""Standardised features are clipped at ± this: a site far outside the training part counts as one at its border."""
 
 SELECTION_SITES = 4000
 """Length and noise are chosen on at most about this many sites (9 matrices of this size are inverted)."""
