@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 from command_line import call, sentence
@@ -53,6 +54,17 @@ def test_the_ranking_is_written_and_shown(scan, cache, tmp_path):
     assert len(known["rows"][0]["fitted"]) == len(known["energy_ev"])
 
 
+def test_a_scan_too_short_to_tell_its_noise_says_so_and_is_written_as_json_that_all_can_read(cache, tmp_path):
+    energy = E0 + np.concatenate([np.arange(-15, 15, 0.5), [16, 18, 20, 22]])
+    short = xdi(tmp_path / "short.xdi", "norm", energy, np.interp(energy, ENERGY, measured(4.0)))
+    page, record = tmp_path / "page.html", tmp_path / "out.json"
+    code, _, err = call("match", short, *NAMES, "--cache", cache, "-o", record, "--page", page)
+    assert code == 0, err
+    assert "not known" in page.read_text() and "nan%" not in page.read_text()
+    text = record.read_text()
+    assert json.loads(text)["reading"]["noise"] is None and "NaN" not in text
+
+
 def test_a_folder_of_scans_is_a_series(cache, tmp_path):
     folder = tmp_path / "scans"
     folder.mkdir()
@@ -67,6 +79,15 @@ def test_a_folder_of_scans_is_a_series(cache, tmp_path):
     assert rows[rows["rank"] == 1]["id"].tolist() == ["feo-rocksalt", rows["id"][4], "fe2o3-hematite"]
     code, _, err = call("match", folder, *NAMES, "--page", tmp_path / "p.html")
     assert code == 2 and "--page shows one spectrum" in err
+
+
+def test_a_folder_whose_only_file_cannot_be_used_is_refused_in_a_sentence(tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no spectrum\n", encoding="utf-8")
+    code, _, err = call("match", folder, *NAMES)
+    assert code == 1
+    assert "Left out: notes.txt" in err and "The only file cannot be used, for the reason above." in err
 
 
 def test_measured_spectra_can_be_candidates(scan, tmp_path):

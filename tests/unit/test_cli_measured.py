@@ -85,6 +85,26 @@ def test_several_files_have_a_row_each(scan, tmp_path):
     assert [each["source"] for each in json.loads((tmp_path / "both.json").read_text())] == ["scan.xdi", "other.dat"]
 
 
+@pytest.fixture
+def short(tmp_path):
+    """A normalised scan with four points more than 15 eV from its edge, too few to tell the noise, and a spike."""
+    energy = E0 + np.concatenate([np.arange(-15, 15, 0.5), [16, 18, 20, 22]])
+    normalised = 0.5 + np.arctan((energy - E0) / 0.8) / np.pi
+    normalised[np.searchsorted(energy, E0 + 10)] += 0.5
+    return xdi(tmp_path / "short.xdi", "norm", energy, normalised)
+
+
+def test_noise_that_is_not_known_is_said_so_and_hides_no_spike(short, scan, tmp_path):
+    code, out, err = call("measured", short, "-o", tmp_path / "short.json")
+    assert code == 0, err
+    assert "not known" in out and "nan" not in out
+    assert "single points stand out at 7130.0 eV" in " ".join(err.split())
+    assert json.loads((tmp_path / "short.json").read_text())["parameters"]["noise"] is None
+    code, out, _ = call("measured", short, scan)
+    assert code == 0
+    assert "not known" in out and "nan" not in out
+
+
 def test_files_are_merged_on_request(tmp_path):
     noise = np.random.default_rng(0).normal(size=(3, len(MU)))
     scans = [table(tmp_path / f"{n}.dat", ENERGY, MU + 0.01 * each) for n, each in enumerate(noise)]

@@ -145,6 +145,15 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
         assert "by FEFF8L" in path.read_text()
 
 
+def test_a_cell_of_a_disordered_crystal_is_normalised_without_the_crystal_itself(kept, tmp_path):
+    cell = tmp_path / "foo.cell1.json"
+    cell.write_text(find_candidates([OXIDES[0]], "Cu")[0][0].material.structure)
+    arguments = ["predict", cell, "-m", model_of(), "-o", tmp_path / "out.h5", "--normalised", "--cache", kept]
+    code, said = answer(*arguments)
+    assert code == 0, said
+    assert [path.name for path in tmp_path.glob("*.csv")] == ["out_foo.cell1_Cu_FEFF_normalised.csv"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

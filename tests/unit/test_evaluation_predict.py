@@ -1,6 +1,7 @@
 """Prediction files and the table made of them."""
 
 import csv
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -21,9 +22,9 @@ from xanesflow.models.network.fit import train_model
 SMALL = TrainingSettings(widths=(8,), batch_size=8, dropout=0.0, max_epochs=3, learning_rate=1e-2)
 
 
-def train(dataset, *paths, features="m3gnet", seeds=(0, 1)):
+def train(dataset, *paths, features="m3gnet", seeds=(0, 1), settings=SMALL):
     files = dict(zip(seeds, paths, strict=False))
-    train_model("expert", dataset, files, subsets=["Cu_FEFF"], features=features, settings=SMALL)
+    train_model("expert", dataset, files, subsets=["Cu_FEFF"], features=features, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +65,12 @@ def test_the_validation_part_can_be_judged_instead(trained, tmp_path):
     assert evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv")[0]["part"] == "val"
 
 
-def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefined_figures(tmp_path, caplog):
+@pytest.mark.parametrize("kernel_share", [0.0, 0.5])
+def test_an_empty_part_is_told_with_counts_and_both_remedies_and_leaves_undefined_figures(
+    tmp_path, caplog, kernel_share
+):
     dataset = make_dataset(tmp_path / "d.h5", split=["train"] * 30 + ["val"] * 10)
-    train(dataset, tmp_path / "0", tmp_path / "1")
+    train(dataset, tmp_path / "0", tmp_path / "1", settings=replace(SMALL, kernel_share=kernel_share))
     predict_spectra(dataset, [tmp_path / "0", tmp_path / "1"], tmp_path / "p.h5")
     for words in ("train 30, val 10, test 0", "`evaluation.part: val`", "`splits.files: null`"):
         assert words in caplog.text

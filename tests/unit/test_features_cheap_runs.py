@@ -13,10 +13,10 @@ from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.quick_look import packages_of
 from xanesflow.codes.registry import load, theory_of
 from xanesflow.codes.run_zip import ChunkWriter
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.features.cheap_runs import collect_features
 from xanesflow.features.cheap_runs.collect_features import collect_cheap_runs
-from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, frame_energies
+from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, columns_of, frame_energies
 from xanesflow.features.compute_features import read_features
 from xanesflow.structures.copy_site_table import copy_site_table
 from xanesflow.structures.material import describe
@@ -88,6 +88,18 @@ def test_what_has_no_good_run_is_listed_with_its_reason(campaign):
     assert [(r.material_id, r.site_index, r.detail) for r in found.rejected] == [
         ("mp-1", 3, "FEFF8L: it took more than 120 s."), ("mp-2", 1, "FEFF8L: there is no run of it."),
     ]  # fmt: skip
+
+
+def test_a_record_without_numbers_blames_the_old_engine_only_where_it_made_the_run():
+    for name, old in (("feff8l", True), ("feffq", False)):
+        with pytest.raises(BadRunError, match="its record lacks numbers of the potentials") as caught:
+            columns_of(name, ENERGY, np.ones(len(ENERGY)), {}, START)
+        assert ("as the engine of xanesflow 0.1 wrote none" in str(caught.value)) == old
+
+
+def test_the_engines_numbers_are_in_the_order_of_their_names():
+    """Stored features and models rely on it."""
+    assert list(FIELD) == sorted(FIELD) and len(FIELD) == 17
 
 
 def test_runs_of_two_settings_are_refused_with_both_named(campaign):

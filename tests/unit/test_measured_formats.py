@@ -128,6 +128,17 @@ def test_normalised_files_and_what_you_say_is_normalised_stay_as_they_are(tmp_pa
     assert asked.normalised == pytest.approx(reference.normalised, abs=1e-7)
 
 
+def test_a_point_that_lacks_its_flattened_value_is_left_out_with_a_remark(tmp_path):
+    reference = read_measured(mass(tmp_path / "mu.dat"))[0]
+    flat = reference.flattened.copy()
+    flat[100] = np.nan
+    path = table(tmp_path / "scan.nor", ENERGY, reference.normalised, flat, header="#  energy norm flat\n")
+    spectrum = read_measured(path)[0]
+    assert spectrum.energy_ev == pytest.approx(np.delete(ENERGY, 100))
+    assert np.isfinite(spectrum.flattened).all()
+    assert "1 point that is no number left out" in spectrum.remarks
+
+
 def test_what_is_called_normalised_and_is_not_is_refused(tmp_path):
     path = table(tmp_path / "scan.nor", ENERGY, 3 + MU, header="# energy norm\n")
     with pytest.raises(XanesflowError, match="not about 0 before and 1 after"):

@@ -54,6 +54,9 @@ TRAPS = {
     "eV said of keV": (lambda p: xdi(p, "mutrans", ENERGY / 1000, MU), "not possible; check --energy-unit"),
     "angles": (lambda p: table(p, ANGLES, MU[:200]), "--energy-unit deg"),
     "angles without spacing": (lambda p: table(p, ANGLES, MU[:200], header="# theta mu\n"), "d-spacing"),
+    "a spacing of nan": (
+        lambda p: table(p, ANGLES, MU[:200], header="# XDI/1.0\n# Mono.d_spacing: nan\n# theta mu\n"), "d-spacing"
+    ),
     "steps of a motor": (lambda p: table(p, 3e5 - 20 * ENERGY, MU), "falls|not possible"),
     "columns swapped": (lambda p: table(p, MU, ENERGY), "cannot be eV.*--columns energy=N"),
     "counts swapped": (lambda p: xdi(p, "i0 itrans", ENERGY, IT, I0), "falls.*swapped"),

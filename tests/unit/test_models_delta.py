@@ -11,6 +11,7 @@ from delta_data import DIMENSIONS, edge, eta, shifts_of, world
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import parse_site_id
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS
+from xanesflow.models.delta import learning_curve as module_of_curve
 from xanesflow.models.delta import train_delta as module
 from xanesflow.models.delta.delta_model import FEWEST_PAIRS, DeltaModel, DeltaSettings, fit_delta
 from xanesflow.models.delta.learning_curve import draw_learning_curve, draw_sites, learning_curve, only_train_on
@@ -71,12 +72,29 @@ def test_sites_without_a_cheap_run_are_predicted_from_the_structure_with_an_erro
         model.predict(spoiled)
 
 
+def test_of_no_sites_there_are_no_spectra(data, model):
+    for spectra in (model.predict(data.features[:0]), model.from_structure_alone(data.features[:0])):
+        assert spectra.shape == (0, len(data.energy_ev))
+
+
 def test_fewer_than_twenty_pairs_and_features_without_the_cheap_run_are_refused(data):
     few = only_train_on(data, data.rows("train")[: FEWEST_PAIRS - 1])
     with pytest.raises(XanesflowError, match=r"has 19 training sites .* needs 20; add finished simulations"):
         fit_delta(few, SETTINGS)
     with pytest.raises(XanesflowError, match=r"features of the structure and then feff, not radial\+feff8l"):
         fit_delta(data, DeltaSettings("feff"))
+
+
+def one_large_material(data):
+    """The same sites, the first 40 of the training part of one material, which is drawn whole for a short curve."""
+    return replace(data, ids=[f"mp-0_{k:03d}" if k < 40 else name for k, name in enumerate(data.ids)])
+
+
+def test_sites_of_one_material_are_refused_with_a_remedy_that_delta_models_have(data):
+    large = one_large_material(data)
+    with pytest.raises(XanesflowError, match=r"all 40 training sites are of mp-0, .* two materials") as caught:
+        fit_delta(only_train_on(large, np.arange(40)), SETTINGS)
+    assert "kernel_share" not in str(caught.value)
 
 
 def test_a_checkpoint_gives_the_same_spectra_and_no_training_can_go_on_from_it(tmp_path, data, model):
@@ -129,6 +147,14 @@ def test_the_learning_curve_rises_and_is_higher_with_the_cheap_runs(data):
     assert curve["n_train"].tolist() == [30, 30, 60, 60, 120]
     assert (curve["eta"] > curve["eta_structure"]).all()
     assert curve["eta"].iloc[-1] > curve["eta"].iloc[:2].mean()
+
+
+def test_draws_of_a_single_material_are_left_out_of_the_curve(data, monkeypatch):
+    large = one_large_material(data)
+    draws = iter([np.arange(25), large.rows("train")[30:55]])
+    monkeypatch.setattr(module_of_curve, "draw_sites", lambda *_: next(draws))
+    curve = learning_curve(large, SETTINGS, sizes=(25,), draws=2)
+    assert curve[["n_train", "draw"]].to_numpy().tolist() == [[25, 1], [120, 0]]
 
 
 def test_no_curve_is_made_where_too_few_spectra_could_judge_it(data, tmp_path):

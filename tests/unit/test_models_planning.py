@@ -71,6 +71,8 @@ def test_chosen_sites_teach_more_than_random_ones():
 
 def test_more_sites_than_there_are_cannot_be_chosen():
     features = np.random.default_rng(0).normal(size=(10, 4))
+    with tells(match="no site has all these features; compute them with `snakemake features`"):
+        choose_sites(features[:0], {"radial": 4}, [], 8)
     with tells(match=r"8 sites cannot be chosen: 7 sites have features .* choose a number from 1 to 7"):
         choose_sites(features, {"radial": 4}, list("abcdefghij"), 8, done=[0, 1, 2])
     with tells(match="There is no site to choose: 10 sites have features, and each has a run"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -68,6 +69,13 @@ def test_the_most_frequent_elements_are_left_out_first(data, elements, monkeypat
     monkeypatch.setattr(module, "FEWEST_SITES", 10)
     assert unseen_elements(data, SETTINGS, elements)["element"].tolist() == ["La", "Ba"]
     assert unseen_elements(data, SETTINGS, elements, most=1)["element"].tolist() == ["La"]
+
+
+def test_an_element_that_leaves_one_material_to_learn_from_is_not_left_out(data, elements, monkeypatch):
+    monkeypatch.setattr(module, "FEWEST_SITES", 10)
+    of_one = replace(data, ids=[f"mp-1000_{k:03d}" if 40 <= k < 100 else name for k, name in enumerate(data.ids)])
+    found = unseen_elements(of_one, SETTINGS, {**elements, "mp-1000": frozenset({"Cu", "O"})})
+    assert found.empty
 
 
 def test_means_are_geometric():

@@ -17,7 +17,7 @@ from sentences import tells
 from trained_campaign import START_EV, campaign, model_of, structures_of, train, write_dataset
 
 import xanesflow
-from xanesflow.core.errors import NothingPredictedError, XanesflowError
+from xanesflow.core.errors import NothingPredictedError, WrongCallError, XanesflowError
 from xanesflow.core.sites import parse_site_id
 from xanesflow.evaluation.error_bars.calibration_file import read_calibration
 from xanesflow.evaluation.error_bars.distance import TrainingSites
@@ -338,6 +338,8 @@ def test_one_site_of_each_structure(predictor):
         assert each.averages.material_id == [], "one site is not the whole material"
     with pytest.raises(NothingPredictedError, match=r"site 99 of \S+ does not exist among its \d+ atoms; Cu is at"):
         predictor.predict(layered(), site=99)
+    with tells(match="Atoms are counted from 0; give a site of 0 or more", error=WrongCallError):
+        predictor.predict(layered(), site=-1)
     oxygen = next(k for k, site in enumerate(layered()) if site.specie.symbol != "Cu")
     with pytest.raises(NothingPredictedError, match=rf"site {oxygen} of \S+ is \w+; Cu is at"):
         predictor.predict(layered(), site=oxygen)

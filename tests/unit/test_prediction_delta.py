@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from delta_data import START_EV, edge, world
 from feff_runs import perovskite
@@ -24,6 +25,7 @@ from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
 from xanesflow.models.network.checkpoint import load_checkpoint, save_checkpoint
 from xanesflow.prediction.predictor import Predictor, predict
+from xanesflow.prediction.read import read_prediction
 
 SETTINGS = json.loads(json.dumps(Feff8lEngine(EngineSettings(fermi_level="scf")).settings()))
 ENERGY = np.arange(START_EV - 8, START_EV + 45, 0.25)
@@ -83,15 +85,17 @@ def test_the_engine_is_run_with_the_trainings_settings_and_what_it_computes_is_c
     cheap = edge(frame, np.array([START_EV + 9.0]), np.array([0.7]))[0]
     row = np.concatenate([radial, cheap, [0.3] * len(FIELD), [0.2, 1.0, 0.1]]).astype(np.float32)
     assert cu.spectra[1] == pytest.approx(model.predict(row[None])[0], abs=1e-6)
-    assert "FEFF8L was run at 2 sites" in " ".join(found.remarks)
+    assert "Cu_FEFF: FEFF8L was run at 1 site, and the model corrected what it computed." in found.remarks
 
 
 def test_where_the_engine_fails_the_structure_alone_tells_and_it_is_flagged_with_wider_bars(found, checkpoint):
     cu = found["Cu_FEFF"]
     assert cu.structure_alone.tolist() == [True, False]
     assert found.sites()["structure_alone"].tolist() == [True, False]
-    told = " ".join(found.remarks)
-    assert "FEFF8L failed at 1 of them (m-ba_001: no settings of the ladder gave potentials)" in told
+    assert (
+        "Cu_FEFF: FEFF8L failed at 1 of 2 sites (m-ba_001: no settings of the ladder gave potentials); their spectra "
+        "come from the structure alone, with wider error bars."
+    ) in found.remarks
     error = load_checkpoint(checkpoint).structure_error
     assert cu.error[0] == pytest.approx(np.sqrt(np.mean(error**2)))
     assert cu.error[0] > cu.error[1]
@@ -99,6 +103,33 @@ def test_where_the_engine_fails_the_structure_alone_tells_and_it_is_flagged_with
     assert width[0] > width[1]
     assert np.isfinite(cu.spectra).all()
     assert np.isnan(cu.distance).tolist() == [True, False]  # without a run it has no place among the training sites
+
+
+def test_files_keep_which_sites_come_from_the_structure_alone(found, tmp_path):
+    found.write(tmp_path / "p.h5")
+    again = read_prediction(tmp_path / "p.h5")
+    assert again["Cu_FEFF"].structure_alone.tolist() == [True, False]
+    assert again.sites()["structure_alone"].tolist() == [True, False]
+    found.write(tmp_path / "p.csv")
+    table = pd.read_csv(tmp_path / "p.csv", comment="#")
+    by_row = table.groupby(["material_id", "site_index"])["structure_alone"].unique()
+    assert {row: flags.tolist() for row, flags in by_row.items()} == {
+        ("m-ba", -1): [True], ("m-ba", 1): [True], ("m-sr", -1): [False], ("m-sr", 1): [False],
+    }  # fmt: skip
+
+
+def test_where_the_engine_fails_everywhere_nothing_is_said_of_what_it_computed_nor_of_bars_that_there_are_none(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(engine_runs, "run_site", engine)
+    alone = tmp_path / "seed0.safetensors"
+    alone.write_bytes(checkpoint.read_bytes())
+    found = predict({"m-ba": STRUCTURES["m-ba"]}, alone)
+    assert found["Cu_FEFF"].error is None
+    assert [remark for remark in found.remarks if "FEFF8L" in remark] == [
+        "Cu_FEFF: FEFF8L failed at 1 of 1 site (m-ba_001: no settings of the ladder gave potentials); their spectra "
+        "come from the structure alone."
+    ]
 
 
 def test_another_version_of_the_engine_is_refused_with_both_named(tmp_path):

@@ -14,7 +14,7 @@ from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import plural
 from xanesflow.measured import MeasuredSpectrum, merge_spectra, read_measured
-from xanesflow.measured.describe_spectrum import describe_spectrum
+from xanesflow.measured.describe_spectrum import describe_noise, describe_spectrum
 from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.write_measured import check_output, write_spectra
 
@@ -79,13 +79,12 @@ def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:
         return table
     table = Table("file", "edge", "E0 (eV)", "edge step", "noise", "points")
     for each in spectra:
-        noise = each.parameters["noise"]
         table.add_row(
             escape(on_one_line(each.source, 48)),
             f"{each.element} {each.edge}",
             f"{each.e0_ev:.2f}",
             f"{each.edge_step:.4g}",
-            f"{noise:.2%}",
+            describe_noise(each.parameters["noise"], of=""),
             str(len(each.energy_ev)),
         )
     return table

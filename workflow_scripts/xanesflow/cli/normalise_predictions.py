@@ -46,7 +46,8 @@ def normalise_predictions(
     written = []
     for name, predicted in found.subsets.items():
         element = Subset.parse(name).element
-        candidates = [candidate_of(found.materials[each], element) for each in predicted.averages.material_id]
+        known = [found.materials[each] for each in predicted.averages.material_id if each in found.materials]
+        candidates = [candidate_of(material, element) for material in known]
         if not candidates:
             continue
         with listening() as listener:

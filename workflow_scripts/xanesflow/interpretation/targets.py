@@ -73,11 +73,11 @@ class Targets:
         given = self.take(values)
         columns = [(given - self.mean) / self.scale]
         for name, classes in self.classes.items():
-            columns.append(self.members(name, given[:, self.names.index(name)], classes))
+            columns.append(self.members(given[:, self.names.index(name)], classes))
         return np.hstack(columns)
 
     @staticmethod
-    def members(name: str, given: Floats, classes: Sequence[int]) -> Floats:
+    def members(given: Floats, classes: Sequence[int]) -> Floats:
         """(n, c) 1 for the class of a value and 0 for the others; NaN for values of no class."""
         matrix = (np.round(given)[:, None] == np.array(classes)).astype(np.float64)
         return np.where(matrix.any(axis=1, keepdims=True), matrix, np.nan)

@@ -15,6 +15,7 @@ from xanesflow.matching.draw_match import BEST, COLOURS, label_of
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.surroundings import Surroundings
 from xanesflow.matching.write_match import row_values
+from xanesflow.measured.describe_spectrum import describe_noise
 
 _TEXT, _GRID = "#888888", "rgba(128,128,128,0.25)"
 
@@ -67,7 +68,7 @@ def _reading(match: Match) -> dict[str, str]:
         "half the step": f"{match.target.half_step_ev:.2f} eV",
         "line before the edge": f"{pre[0]:.0f} to {pre[1]:.0f} eV about E0",
         "curve after the edge": f"{post[0]:.0f} to {post[1]:.0f} eV about E0, degree {known['post_edge_order']}",
-        "noise": f"{known['noise']:.2%} of the edge step",
+        "noise": describe_noise(known["noise"]),
         "compared": f"{match.target.energy_ev[0]:.1f} to {match.target.energy_ev[-1]:.1f} eV",
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import write_text
+from xanesflow.core.files import json_text, write_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
@@ -54,7 +53,7 @@ def write_matches(path: Path, matches: Sequence[Match], *, series: bool) -> None
         write_rows(path, (("scan",) if series else ()) + COLUMNS, rows)
         return
     records = [as_record(match) for match in matches]
-    write_text(path, json.dumps(records if series else records[0], indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json_text(records if series else records[0], indent=1) + "\n")
 
 
 def as_record(match: Match) -> dict[str, Any]:

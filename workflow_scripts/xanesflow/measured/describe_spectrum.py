@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from xanesflow.core.text import plural
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
@@ -25,7 +27,7 @@ def describe_spectrum(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
         ("edge step", f"{spectrum.edge_step:.4g}"),
         ("before the edge", f"{known['pre_edge_form']} from {pre[0]:.1f} to {pre[1]:.1f} eV about E0"),
         ("after the edge", f"{order} from {post[0]:.1f} to {post[1]:.1f} eV about E0"),
-        ("noise", f"{known['noise']:.2%} of the edge step"),
+        ("noise", describe_noise(known["noise"])),
     ]
     if known["mode"] == "normalised":
         rows = [row for row in rows if row[0] not in ("edge step", "before the edge", "after the edge")]
@@ -34,3 +36,8 @@ def describe_spectrum(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
     if "spread_of_repeats" in known:
         rows.append(("spread of repeats", f"{known['spread_of_repeats']:.2%} of the edge step"))
     return rows
+
+
+def describe_noise(noise: float, of: str = " of the edge step") -> str:
+    """The noise of a spectrum, in units of its edge step; NaN if too few points are far from the edge to tell."""
+    return f"{noise:.2%}{of}" if math.isfinite(noise) else "not known"

@@ -48,7 +48,7 @@ def to_ev(
         )
     unit = unit or "eV"
     if unit == "deg":
-        if not d_spacing or d_spacing <= 0:
+        if not d_spacing or not 0 < d_spacing < np.inf:
             raise XanesflowError(
                 f"{name} has angles instead of energies; give the monochromator's --d-spacing in Å (Si 111: 3.1356)."
             )
@@ -74,7 +74,7 @@ def in_order(
 
     Args:
         energy: (n,) in eV.
-        curves: arrays of (n,); the first one decides which points are good.
+        curves: arrays of (n,); a point that one of them lacks is left out of all.
         name: of the file, for sentences.
         exclude: ranges of energy in eV to leave out.
         lost: points that are no numbers and were remarked on before.
@@ -86,7 +86,7 @@ def in_order(
         XanesflowError: most points are no numbers, or the file holds several scans.
     """
     remarks = []
-    good = np.isfinite(energy) & np.isfinite(curves[0])
+    good = np.isfinite(energy) & np.isfinite(curves).all(axis=0)
     if good.sum() < len(good) / 2:
         raise XanesflowError(f"{name}: most points of the signal are no numbers; check --columns.")
     if (missing := int((~good).sum()) - lost) > 0:

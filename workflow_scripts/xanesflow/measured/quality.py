@@ -103,7 +103,7 @@ def spikes(energy: Floats, normalised: Floats, half: float) -> Floats:
     apart = np.abs(normalised[2:] - normalised[:-2])
     further = np.abs(np.diff(np.pad(normalised, 1, mode="edge")))  # from point n − 1 to n
     apart = np.max([apart, further[:-3], further[3:]], axis=0)
-    spread = max(noise(energy, normalised, half), 1e-4)
+    spread = np.fmax(noise(energy, normalised, half), 1e-4)  # the noise may be NaN
     found = (np.abs(out) > max(8 * spread, 0.06)) & (apart < 0.4 * np.abs(out))
     return energy[1:-1][found]
 

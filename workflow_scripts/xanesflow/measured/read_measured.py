@@ -8,7 +8,6 @@ from typing import Any
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import list_files, sha256_file
-from xanesflow.core.text import plural
 from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
@@ -63,7 +62,9 @@ def read_several(
             failed += 1
             leave_out(str(error))
     if not spectra:
-        raise XanesflowError(f"None of the {plural(failed, 'file')} can be used, for the reasons above.")
+        if failed == 1:
+            raise XanesflowError("The only file cannot be used, for the reason above.")
+        raise XanesflowError(f"None of the {failed} files can be used, for the reasons above.")
     return spectra
 
 

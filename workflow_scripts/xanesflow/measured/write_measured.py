@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import write_text
+from xanesflow.core.files import json_text, write_text
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 from xanesflow.measured.signals import OWN_TABLE
 
@@ -71,19 +70,5 @@ def _table(spectrum: MeasuredSpectrum) -> str:
 
 def _object(record: Mapping[str, Any]) -> str:
     """JSON with a line for each field, so that long lists do not hide the others."""
-    fields = (
-        f" {json.dumps(name)}: {json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)}"
-        for name, value in record.items()
-    )
+    fields = (f" {json.dumps(name)}: {json_text(value)}" for name, value in record.items())
     return "{\n" + ",\n".join(fields) + "\n}"
-
-
-def _plain(value: Any) -> Any:
-    """A value for JSON, with None for NaN and infinity."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

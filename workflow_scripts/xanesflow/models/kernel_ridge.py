@@ -33,6 +33,7 @@ import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.standardise import CLIP
 
 Array = npt.NDArray[np.float64]
 
@@ -41,9 +42,6 @@ LENGTHS = (1.0, 1.5, 2.25)
 
 NOISES = (2e-3, 5e-3, 1.25e-2)
 """Noises to choose from, as a share of the variance of the spectra."""
-
-CLIP = 6.0
-"""Standardised features are clipped at ± this: a site far outside the training part counts as one at its border."""
 
 SELECTION_SITES = 4000
 """Length and noise are chosen on at most about this many sites (9 matrices of this size are inverted)."""
@@ -107,7 +105,7 @@ class KernelRidge:
         if len(np.unique(names)) < 2:
             raise XanesflowError(
                 f"A kernel regression needs training sites of at least two materials, but these {len(names)} are of "
-                "one; add finished simulations, or set `models.kernel_share: 0`."
+                "one; add finished simulations, or, for a network, set `models.kernel_share: 0`."
             )
         if len(names) > MOST_SITES:
             rows = _draw(names, MOST_SITES, seed)
@@ -243,6 +241,9 @@ def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt
 
 def _distances(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Array:
     """(n, d), (m, d) -> (n, m) Euclidean distances."""
+    if not len(left):
+        return np.zeros((0, len(right)))  # scikit-learn refuses it
+
     from sklearn.metrics import euclidean_distances  # the import takes half a second, and most models do not need it
 
     found: Array = euclidean_distances(left.astype(np.float64), right.astype(np.float64))

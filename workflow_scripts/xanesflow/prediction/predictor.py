@@ -94,6 +94,8 @@ class Predictor:
             XanesflowError: no model has the element or theory that you name; the featurizer's weights are not those of
                 the training; or a structure does not exist.
         """
+        if site is not None and site < 0:
+            raise WrongCallError("Atoms are counted from 0; give a site of 0 or more.")
         if site is not None and not disorder.refused:
             raise WrongCallError(
                 "A site can be named only where disorder is refused: the atoms of a filled cell have other numbers "
@@ -342,15 +344,17 @@ def _of_cheap_runs(
         if each.structure_alone is None:
             continue
         no_run = [row for row in range(len(each)) if each.structure_alone[row]]
-        number = plural(len(each), "site")
         card = next(model.card for model in models if name in model.subsets)
         theory = run_features()[list(card.feature_dimensions)[-1]]
-        sentences.append(f"{name}: {theory} was run at {number}, and the model corrected what it computed.")
+        if good := len(each) - len(no_run):
+            number = plural(good, "site")
+            sentences.append(f"{name}: {theory} was run at {number}, and the model corrected what it computed.")
         if no_run:
             why = failed.get((each.material_id[no_run[0]], int(each.site_index[no_run[0]])), "it failed")
             sentences.append(
-                f"{name}: {theory} failed at {len(no_run)} of them ({first_few([each.ids[row] for row in no_run])}: "
-                f"{why.rstrip('.')}); their spectra come from the structure alone, with wider error bars."
+                f"{name}: {theory} failed at {len(no_run)} of {plural(len(each), 'site')} "
+                f"({first_few([each.ids[row] for row in no_run])}: {why.rstrip('.')}); their spectra come from the "
+                f"structure alone{'' if each.error is None else ', with wider error bars'}."
             )
     return sentences
 

@@ -72,6 +72,7 @@ def _read_subset(name: str, group: h5py.Group) -> SubsetPrediction:
             means["spectra"][:],
             *(means[key][:] if key in means else None for key in BANDS),
         ),
+        structure_alone=group["structure_alone"][:] if "structure_alone" in group else None,
         shift_ev=shifts,
         **optional,
     )

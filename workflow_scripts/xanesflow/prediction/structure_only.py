@@ -32,8 +32,7 @@ def spectra_by_seed(
     for seed_model in seed_models:
         assert isinstance(seed_model, DeltaModel)  # for other models, sites without all features were left out
         spectra = seed_model.from_structure_alone(features)
-        if not no_run.all():
-            spectra[~no_run] = seed_model.predict(features[~no_run])
+        spectra[~no_run] = seed_model.predict(features[~no_run])
         found.append(spectra)
     return np.stack(found), no_run
 

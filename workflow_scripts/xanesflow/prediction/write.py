@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, new_folder
@@ -28,6 +29,7 @@ TABLES, HDF5 = (".csv",), (".h5", ".hdf5")
 
 BANDS = ("band_68", "band_95")
 OPTIONAL = (*BANDS, "error", "error_95", "distance")
+FLAGS = ("unlike", "structure_alone")
 
 
 def check_output(path: str | Path, *, athena: bool = False) -> None:
@@ -99,8 +101,8 @@ def tabulate(prediction: Predicted) -> pd.DataFrame:
     """A row for each energy of each site, and of each material's average (`site_index` -1, `multiplicity` all atoms).
 
     Columns: subset, material_id, site_index, formula, multiplicity, energy_eV, cross_section (bohr²). If the model has
-    error bars also lower_68, upper_68, lower_95, upper_95 (bohr²), and if the training sites are known distance and
-    unlike.
+    error bars also lower_68, upper_68, lower_95, upper_95 (bohr²), if the training sites are known distance and unlike,
+    and for a delta model structure_alone.
     """
     import pandas as pd  # slow to import
 
@@ -118,8 +120,13 @@ def _rows(each: SubsetPrediction) -> pd.DataFrame:
         "multiplicity": each.multiplicity,
     }
     tail: dict[str, object] = {} if each.distance is None else {"distance": each.distance}
-    tail |= {} if each.unlike is None else {"unlike": each.unlike}
+    tail |= _flags(each)
     return _long(each, head, each.spectra, {name: getattr(each, name) for name in BANDS}, tail)
+
+
+def _flags(each: SubsetPrediction) -> dict[str, NDArray[np.bool_]]:
+    """(n,) those of `FLAGS` that are known."""
+    return {name: values for name in FLAGS if (values := getattr(each, name)) is not None}
 
 
 def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
@@ -133,10 +140,10 @@ def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
         "multiplicity": means.n_atoms,
     }
     tail = {}
-    if each.unlike is not None:
-        names = {name for name, unlike in zip(each.material_id, each.unlike, strict=True) if unlike}
+    for flag, values in _flags(each).items():
+        names = {name for name, flagged in zip(each.material_id, values, strict=True) if flagged}
         names |= set(map(parent_of, names))
-        tail["unlike"] = [name in names for name in means.material_id]
+        tail[flag] = [name in names for name in means.material_id]
     return _long(each, head, means.spectra, {name: getattr(means, name) for name in BANDS}, tail)
 
 
@@ -177,8 +184,8 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
     for name in OPTIONAL:
         if (values := getattr(each, name)) is not None:
             write_numbers(group, name, values, "1" if name == "distance" else "bohr^2")
-    if each.unlike is not None:
-        group.create_dataset("unlike", data=each.unlike)
+    for name, values in _flags(each).items():
+        group.create_dataset(name, data=values)
     if each.shift_ev:
         write_numbers(group, "shift", np.array([each.shift_ev[name] for name in each.material_id]), "eV")
     means = group.create_group("averages")

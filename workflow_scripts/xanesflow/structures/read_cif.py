@@ -160,7 +160,7 @@ def _choose(groups: list[Operations], said: StatedSymmetry, listed: Listed) -> t
     _check_named(chosen, structure, said)
     remarks = []
     if len(fitting) > 1:
-        remarks.append(_chosen(chosen, built, failed, said))
+        remarks.append(_chosen(chosen, failed, said))
     return structure, [*remarks, *notes]
 
 
@@ -177,7 +177,6 @@ def _none_left(failed: list[tuple[Operations, UnusableStructure]], said: StatedS
 
 def _chosen(
     chosen: Operations,
-    built: list[tuple[Operations, Structure, list[str]]],
     failed: list[tuple[Operations, UnusableStructure]],
     said: StatedSymmetry,
 ) -> str:

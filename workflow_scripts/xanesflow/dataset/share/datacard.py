@@ -26,7 +26,7 @@ SOURCES = {
 }
 
 
-def describe_in_a_paragraph(about: Mapping[str, Any], contents: FileContents) -> str:
+def describe_in_a_paragraph(contents: FileContents) -> str:
     """Describe the dataset in three sentences."""
     spectra = sum(map(len, contents.subsets.values()))
     elements = sorted({subset.element for subset in contents.subsets.values()})
@@ -62,7 +62,7 @@ def datacard(
         .get_template("datacard.md")
         .render(
             about={key: str(value) for key, value in about.items()},
-            paragraph=describe_in_a_paragraph(about, contents),
+            paragraph=describe_in_a_paragraph(contents),
             version=version,
             url=url,
             subsets=subsets,

@@ -75,7 +75,7 @@ def _write_texts(
     for name, table in tables.items():
         write_csv(folder / name, table)
     campaign = str(about["campaign"])
-    paragraph = describe_in_a_paragraph(about, contents)
+    paragraph = describe_in_a_paragraph(contents)
     texts = {
         "README.md": datacard(about, contents, found, version=version, url=url),
         "CITATION.cff": _citation(about, paragraph, version=version, url=url),

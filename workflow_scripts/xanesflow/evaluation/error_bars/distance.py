@@ -10,6 +10,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from xanesflow.core.standardise import mean_and_deviation
+
 Floats = npt.NDArray[np.float64]
 
 AXES = 32
@@ -48,13 +50,17 @@ class TrainingSites:
         if not len(values):
             d = values.shape[1]
             return cls(np.zeros(d), np.ones(d), np.zeros((0, d)), np.zeros((0, 0), np.float32))
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
-        constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
-        scale = np.where(constant, 1.0, deviation)
+        mean, deviation = mean_and_deviation(values)
+        scale = np.where(deviation > 0, deviation, 1.0)
         standardised = (values - mean) / scale
         axes = np.linalg.svd(standardised, full_matrices=False)[2][:AXES]
         points = (standardised @ axes.T).astype(np.float32)
         return cls(mean, scale, axes, points, None if materials is None else _limit(points, materials))
+
+    def along_axes(self, features: npt.NDArray[np.floating]) -> Floats:
+        """(n, c) positions of sites (n, d) in the space of `points`."""
+        found: Floats = ((features.astype(np.float64) - self.mean) / self.scale) @ self.axes.T
+        return found
 
     def distance(self, features: npt.NDArray[np.floating]) -> Floats:
         """(n,) Euclidean distance of each site (n, d) to the nearest training site, in standard deviations.
@@ -63,8 +69,7 @@ class TrainingSites:
         """
         if not len(self.points) or not len(features):
             return np.zeros(len(features))
-        there = ((features.astype(np.float64) - self.mean) / self.scale) @ self.axes.T
-        return np.asarray(cKDTree(self.points).query(there)[0], dtype=np.float64)
+        return np.asarray(cKDTree(self.points).query(self.along_axes(features))[0], dtype=np.float64)
 
 
 def _limit(points: npt.NDArray[np.float32], materials: Sequence[str]) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.codes.feff8l.field import DESCRIBED
 from xanesflow.codes.feffq.read_field import FIELD as QUICK_FIELD
 from xanesflow.codes.registry import run_features
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV, check_covered
@@ -32,12 +33,8 @@ MARGIN_POINTS = 24
 FRAME_POINTS = N_POINTS + 2 * MARGIN_POINTS
 """189 columns of a spectrum in bohr²."""
 
-FIELD = (
-    "charge", "core_valence_separation", "fermi_ev", "first_ev", "interstitial_density", "interstitial_potential",
-    "iterations", "k_f", "largest_charge", "norman_radius", "norman_radius_mean", "plasmon_energy", "r_s", "second_ev",
-    "smallest_charge", "start_ev", "third_ev",
-)  # fmt: skip
-"""Numbers of the embedded engine's self-consistent field, as its record names them (`codes.feff8l.field`)."""
+FIELD = tuple(sorted(DESCRIBED))
+"""Numbers of the embedded engine's self-consistent field, as its record names them, in the order of the columns."""
 
 OF_RUN = ("edge_ev", "converged", "last_change_ev")
 """Further numbers of a run: absolute edge in eV, whether the field converged (0 or 1), its last change in eV."""
@@ -92,9 +89,8 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
     try:
         numbers = _NUMBERS_OF[name](record) if name in _NUMBERS_OF else []
     except (KeyError, TypeError):
-        raise BadRunError(
-            "unreadable", "its record lacks numbers of the potentials, as the engine of xanesflow 0.1 wrote none"
-        ) from None
+        why = ", as the engine of xanesflow 0.1 wrote none" if name == "feff8l" else ""
+        raise BadRunError("unreadable", f"its record lacks numbers of the potentials{why}") from None
     spectrum = np.interp(frame_energies(start_ev), energy_ev, cross_section)
     row: Row = np.concatenate([spectrum, numbers]).astype(np.float32)
     if not np.isfinite(row).all():

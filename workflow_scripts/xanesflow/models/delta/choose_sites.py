@@ -62,6 +62,10 @@ def choose_sites(
     Raises:
         XanesflowError: there are fewer candidates than the budget.
     """
+    if not len(features):
+        raise XanesflowError(
+            "There is no site to choose: no site has all these features; compute them with `snakemake features`."
+        )
     settled = np.union1d(np.asarray(done, dtype=np.intp), np.asarray(useless, dtype=np.intp))
     candidates = len(features) - len(settled)
     if not candidates:

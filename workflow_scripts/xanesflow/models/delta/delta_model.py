@@ -195,12 +195,17 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
             f"{settings.cheap_features}, but a delta model needs {FEWEST_PAIRS}; add finished simulations, call "
             "`xanesflow retry` where simulations failed, or set `models.kinds: [expert]`."
         )
+    materials = data.materials[train]
+    if len(np.unique(materials)) < 2:
+        raise XanesflowError(
+            f"{data.subset} in {data.path}: all {len(train)} training sites are of {materials[0]}, but a delta model "
+            "needs at least two materials; add simulations of others, or set `models.kinds: [expert]`."
+        )
 
     # Take the features apart: structure, cheap spectrum (`frames`), numbers of the cheap run. Where these numbers
     # include Fermi levels, they weigh more in the regression of shifts.
     n_structure = sum(data.feature_dimensions[name] for name in structural)
     features, spectra = data.features[train].astype(np.float64), data.spectra[train]
-    materials = data.materials[train]
     frames = features[:, n_structure : n_structure + FRAME_POINTS]
     mean, axes = components(frames)
     blocks = [data.feature_dimensions[name] for name in structural]

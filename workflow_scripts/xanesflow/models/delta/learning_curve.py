@@ -39,7 +39,7 @@ def learning_curve(
         data: see `fit_delta`.
         settings: the settings of the fits; their seed draws the materials.
         sizes: numbers of training sites. The curve always ends with all sites, so larger sizes are dropped.
-        draws: number of random draws of materials at each size.
+        draws: number of random draws of materials at each size; draws of a single material are left out.
 
     Returns:
         A table with `COLUMNS`: number of training sites, number of the draw, and the figures of merit η of the delta
@@ -55,6 +55,8 @@ def learning_curve(
     for size in [*(size for size in sorted(sizes) if FEWEST_PAIRS <= size < len(train)), len(train)]:
         for draw in range(draws if size < len(train) else 1):
             drawn = train if size == len(train) else draw_sites(data, train, size, rng)
+            if len(np.unique(data.materials[drawn])) < 2:
+                continue
             model = fit_delta(only_train_on(data, drawn), replace(settings, share=1.0))
             rows.append((len(drawn), draw, *merits(model, data, evaluated, mean)))
     return pd.DataFrame(rows, columns=COLUMNS)

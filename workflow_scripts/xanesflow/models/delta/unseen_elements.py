@@ -108,7 +108,7 @@ def unseen_elements(
         has = np.array([element in each for each in of_site])
         train = data.rows("train")
         train = train[~has[train]]
-        if len(train) < FEWEST_PAIRS:
+        if len(train) < FEWEST_PAIRS or len(np.unique(data.materials[train])) < 2:
             continue
         model, mean = fit_delta(only_train_on(data, train), settings), data.spectra[train].mean(axis=0)
         eta, alone, _ = merits(model, data, known[has[known]], mean)

@@ -18,12 +18,13 @@ from xanesflow.core.damage import explain_damage, what_is_wrong
 from xanesflow.core.errors import SenselessFileError, XanesflowError
 from xanesflow.core.foreign_json import parse_json
 from xanesflow.core.sites import Subset
+from xanesflow.core.standardise import CLIP
 from xanesflow.core.tensors_file import read_tensors, write_tensors
 from xanesflow.core.text import plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
 from xanesflow.models.model_kinds import DELTA, KERNEL, ModelCard, TrainedModel
 from xanesflow.models.network.perceptron import SpectrumNetwork
-from xanesflow.models.network.scaling import LIMIT, Scaling
+from xanesflow.models.network.scaling import Scaling
 
 FORMAT = "xanesflow model 1"
 _NETWORK = "network."
@@ -91,7 +92,7 @@ class Model(TrainedModel):
             tensors["scaling.feature_scale"],
             card.spectra_factor,
             tensors.get("scaling.projection"),
-            LIMIT if settings.output == "difference" and card.scaling == "standardise" else None,
+            CLIP if settings.output == "difference" and card.scaling == "standardise" else None,
         )
         n_energies = len(next(iter(energies_ev.values())))
         # On the meta device no initial weights are drawn, so the caller's random numbers stay untouched.

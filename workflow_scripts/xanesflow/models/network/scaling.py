@@ -10,15 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.config.training_settings import ScalingChoice
+from xanesflow.core.standardise import CLIP, mean_and_deviation
 from xanesflow.models.network.reduction import fit_projection
 
 PAPER_FACTOR = 1000.0
 """Features and spectra are multiplied by this (arXiv 2409.19552); K-edge spectra are then of the order 1 to 10."""
-
-
-LIMIT = 6.0
-"""Inputs of a network that learns differences are clipped at ± this: a site far outside the training part counts as one
-at its border."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +77,10 @@ class Scaling:
             choice = "paper" if features == "m3gnet" else "standardise"
         if choice == "paper":
             return cls("paper", np.zeros(training.shape[1]), np.full(training.shape[1], PAPER_FACTOR))
-        values = training.astype(np.float64)
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
-        # A feature that is constant over the training part (within the rounding of float32) teaches nothing. Scaling
-        # it to deviation 1 would only amplify rounding, or an unseen value, so it is switched off.
-        constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
-        return cls("standardise", mean, np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)))
+        mean, deviation = mean_and_deviation(training.astype(np.float64))
+        # A feature that is constant over the training part teaches nothing, so it is switched off.
+        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        return cls("standardise", mean, scale)
 
     def scale_features(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(n, d) features -> (n, k) network input."""
@@ -102,7 +96,7 @@ class Scaling:
         """
         deviation = float(np.std(training - training.mean(axis=0)))
         factor = 1.0 / deviation if deviation > 0 else self.spectra_factor
-        return replace(self, spectra_factor=factor, limit=LIMIT if self.name == "standardise" else None)
+        return replace(self, spectra_factor=factor, limit=CLIP if self.name == "standardise" else None)
 
     def scale_spectra(self, spectra: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(n, 141) spectra in bohr² -> (n, 141) network output."""

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from xanesflow.core.damage import explain_damage
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
+from xanesflow.core.standardise import mean_and_deviation
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 
@@ -118,9 +119,8 @@ def place(features: NDArray[np.floating], rows: NDArray[np.intp]) -> Placed:
     values = features[rows].astype(np.float64)
     if not len(values):
         return Placed(points, COMPONENTS)
-    deviation = values.std(axis=0)
-    constant = deviation <= 1e-6 * np.maximum(np.abs(values.mean(axis=0)), np.finfo(np.float32).tiny)
-    values = (values - values.mean(axis=0)) / np.where(constant, 1.0, deviation)
+    mean, deviation = mean_and_deviation(values)
+    values = (values - mean) / np.where(deviation > 0, deviation, 1.0)
     if len(values) < FEWEST:
         points[rows] = _components(values)
         return Placed(points, COMPONENTS)
@@ -156,8 +156,7 @@ def nearest_training(subset: SubsetView, features: NDArray[np.floating]) -> tupl
     if not number or not len(others):
         return ids, distances
     space = TrainingSites.fit(features[train])
-    there = ((features[others].astype(np.float64) - space.mean) / space.scale) @ space.axes.T
-    far, found = cKDTree(space.points).query(there, k=list(range(1, number + 1)))
+    far, found = cKDTree(space.points).query(space.along_axes(features[others]), k=list(range(1, number + 1)))
     names = np.array(subset.ids, dtype=object)[train]
     for row, each, away in zip(others, found, far, strict=True):
         ids[row], distances[row] = names[each].tolist(), away.tolist()
