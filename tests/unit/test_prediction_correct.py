@@ -73,7 +73,8 @@ def test_a_run_that_failed_is_predicted_from_the_structure_alone_and_flagged(bui
     request = request_of("m-ba")
     prediction = correct_runs(builtin, request, outcomes_of(request))
     assert prediction["Cu_FEFF"].structure_alone.tolist() == [True]
-    assert "FEFF8L failed at 1 of them" in " ".join(prediction.remarks)
+    told = "FEFF8L failed at 1 of 1 site (m-ba_001: no settings of the ladder gave potentials)"
+    assert told in " ".join(prediction.remarks)
 
 
 def test_a_run_that_lacks_what_the_model_needs_counts_as_failed(builtin, request_of):

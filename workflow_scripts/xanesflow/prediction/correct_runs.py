@@ -62,7 +62,7 @@ def correct_runs(model: str | Path, request: Request, outcomes: Sequence[SiteRes
     Raises:
         XanesflowError: the model cannot be used here.
     """
-    runs = {outcome.site.index: outcome.result for outcome in outcomes if outcome.result is not None}
+    runs = {outcome.site.index: outcome.result or outcome.error for outcome in outcomes}
     site = None if request.whole else request.sites[0].index
     predictor = Predictor(model, runs=runs)
     return predictor.predict({request.name: request.structures[0]}, symprec=request.symprec, site=site)

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.codes.registry import run_features
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.core.errors import NothingPredictedError, WrongCallError
-from xanesflow.core.feature_names import UNKNOWN_WEIGHTS
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.sites import ELEMENTS, SYMPREC_A, WHOLE_MATERIAL, Site, Subset
+from xanesflow.core.sites import SYMPREC_A, WHOLE_MATERIAL, Subset
 from xanesflow.core.text import first_few, plural
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
@@ -24,6 +22,7 @@ from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.feature_cache import FeatureCache
 from xanesflow.prediction.input_structures import Structures, read_structures
 from xanesflow.prediction.prediction import Prediction
+from xanesflow.prediction.remarks import remarks_on_prediction, remarks_on_runs
 from xanesflow.prediction.site_features import FeaturesOfSites, FeatureSource, weights_of
 from xanesflow.prediction.structure_only import SIGMAS, spectra_by_seed, structure_only_bands, structure_only_errors
 from xanesflow.prediction.trained_models import TrainedEnsemble, choose_subsets, load_models
@@ -32,8 +31,6 @@ from xanesflow.structures.material import Material
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the step, the number of items that are done, and their total."""
-
-_NAMED = 3  # notes on structures that are shown; the rest are only counted
 
 
 class Predictor:
@@ -45,8 +42,7 @@ class Predictor:
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda", for the features.
         workers: processes.
-        runs: finished runs for a delta model, by 0-based index of the atom in the one structure to predict; None:
-            they are run.
+        runs: finished runs for a delta model; see `FeatureSource`.
 
     Raises:
         XanesflowError: a model or calibration cannot be used.
@@ -60,7 +56,7 @@ class Predictor:
         weights: str | Path | None = None,
         device: str = "cpu",
         workers: int = 1,
-        runs: Mapping[int, SiteSpectrum] | None = None,
+        runs: Mapping[int, SiteSpectrum | str] | None = None,
     ) -> None:
         given = [models] if isinstance(models, str | Path) else list(models)
         self.models = load_models(given, calibrations)
@@ -139,7 +135,8 @@ class Predictor:
             raise _nothing(rejected)
         ordered = {name: found[name] for name in chosen if name in found}
         used = [model for model in self.models if set(model.subsets) & set(ordered)]
-        remarks = _of_cheap_runs(ordered, self._source.without_run, used) + _remarks(materials, ordered, used, elements)
+        remarks = remarks_on_runs(ordered, self._source.without_run, used)
+        remarks += remarks_on_prediction(materials, ordered, used, elements)
         by_id = {each.material_id: each for each in materials}
         return Prediction(ordered, rejected, remarks, self._made(used, symprec), by_id)
 
@@ -333,72 +330,3 @@ def _nothing(rejected: list[Rejected]) -> NothingPredictedError:
         return NothingPredictedError(f"There is no spectrum of {first}", rejected)
     counts = ", ".join(f"{n} {reason}" for reason, n in Counter(each.reason for each in rejected).items())
     return NothingPredictedError(f"None of the structures has a spectrum ({counts}); the first is {first}", rejected)
-
-
-def _of_cheap_runs(
-    found: Mapping[str, SubsetPrediction], failed: Mapping[Site, str], models: Sequence[TrainedEnsemble]
-) -> list[str]:
-    """Sentences on how many sites a delta model's cheaper theory was run at, and where it failed."""
-    sentences = []
-    for name, each in found.items():
-        if each.structure_alone is None:
-            continue
-        no_run = [row for row in range(len(each)) if each.structure_alone[row]]
-        card = next(model.card for model in models if name in model.subsets)
-        theory = run_features()[list(card.feature_dimensions)[-1]]
-        if good := len(each) - len(no_run):
-            number = plural(good, "site")
-            sentences.append(f"{name}: {theory} was run at {number}, and the model corrected what it computed.")
-        if no_run:
-            why = failed.get((each.material_id[no_run[0]], int(each.site_index[no_run[0]])), "it failed")
-            sentences.append(
-                f"{name}: {theory} failed at {len(no_run)} of {plural(len(each), 'site')} "
-                f"({first_few([each.ids[row] for row in no_run])}: {why.rstrip('.')}); their spectra come from the "
-                f"structure alone{'' if each.error is None else ', with wider error bars'}."
-            )
-    return sentences
-
-
-def _remarks(
-    materials: Sequence[Material],
-    found: Mapping[str, SubsetPrediction],
-    models: Sequence[TrainedEnsemble],
-    elements: Sequence[str],
-) -> list[str]:
-    """What a user should know of this prediction."""
-    sentences = []
-    for name, each in found.items():
-        if each.uncalibrated:
-            sentences.append(f"{name}: no error bars: {each.uncalibrated}")
-        if each.unlike is None:
-            sentences.append(
-                f"{name}: no calibration with a distance limit was found, so sites unlike the training data cannot be "
-                "recognised; calibrate the model with this version (snakemake evaluation)."
-            )
-        elif number := int(each.unlike.sum()):
-            which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
-            sentences.append(
-                f"{name}: {number} of {plural(len(each), 'site')} are unlike all that the model was trained on "
-                f"({first_few(which)}): "
-                f"they are farther than {each.limit:.2f} from the nearest training site, while 99 % of the training "
-                "sites are nearer to one of another material; use their spectra with care."
-            )
-    for model in models:
-        for block in model.card.feature_dimensions:
-            if weights_of(model.card, block) == UNKNOWN_WEIGHTS:
-                sentences.append(
-                    f"The dataset of the {model.name} does not record which weights its {block} features were computed "
-                    "with, so they cannot be compared with the weights here."
-                )
-    present = Counter(symbol for material in materials for symbol in set(material.elements))
-    for symbol in ELEMENTS:
-        if present[symbol] and symbol not in elements:
-            sentences.append(
-                f"{symbol} is in {plural(present[symbol], 'structure')}, but none of the models predicts "
-                f"{symbol} (they predict {', '.join(elements)})."
-            )
-    notes = [f"{material.material_id}: {material.note}" for material in materials if material.note]
-    sentences += [f"{note}." for note in notes[:_NAMED]]
-    if len(notes) > _NAMED:
-        sentences.append(f"{plural(len(notes) - _NAMED, 'more structure')} with a remark of this kind.")
-    return sentences

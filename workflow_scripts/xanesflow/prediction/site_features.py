@@ -39,8 +39,8 @@ class FeatureSource:
         weights: M3GNet's folder; None: matgl's cache, else a download.
         device: "cpu" or "cuda".
         workers: processes.
-        runs: finished runs of the cheaper level of theory, by 0-based index of the atom in the one structure whose
-            features are computed; None: they are run.
+        runs: finished runs of the cheaper level of theory, or the reason why there is none, by 0-based index of the
+            atom in the one structure whose features are computed; None: they are run.
 
     Attributes:
         without_run: sites whose cheap run failed, with the reason. Their columns of the run are NaN, and a delta model
@@ -53,7 +53,7 @@ class FeatureSource:
         weights: str | Path | None = None,
         device: str = "cpu",
         workers: int = 1,
-        runs: Mapping[int, SiteSpectrum] | None = None,
+        runs: Mapping[int, SiteSpectrum | str] | None = None,
     ) -> None:
         self._weights, self._device, self._workers, self._runs = weights, device, workers, runs
         self._made: dict[str, Any] = {}
@@ -95,7 +95,7 @@ class FeatureSource:
 
     def _cheap_runs(self, name: str, card: ModelCard) -> Any:
         """The featurizer that runs a delta model's cheaper level of theory, with the settings of its training."""
-        from xanesflow.features.cheap_runs.engine_runs import EngineRuns, FinishedRuns  # few models need it
+        from xanesflow.features.cheap_runs.engine_runs import EngineRuns, RunsAtHand  # few models need it
 
         recorded = card.featurizers.get(name, {})
         possible = theory_of(run_features()[name]).runs_at_prediction
@@ -110,7 +110,7 @@ class FeatureSource:
             self._made[key] = (
                 EngineRuns(*of_training, workers=self._workers)
                 if self._runs is None
-                else FinishedRuns(self._runs, *of_training)
+                else RunsAtHand(self._runs, *of_training)
             )
         return self._made[key]
 

@@ -94,24 +94,24 @@ class EngineRuns:
         return map_in_processes(work, sites, self.workers)
 
 
-class FinishedRuns(EngineRuns):
+class RunsAtHand(EngineRuns):
     """Takes runs of one structure that are finished already, and runs nothing.
 
     Args:
-        runs: by 0-based index of the atom; a site without one counts as failed.
+        runs: by 0-based index of the atom, or the reason why it has none.
         others: see `EngineRuns`.
     """
 
-    def __init__(self, runs: Mapping[int, SiteSpectrum], *others: Any) -> None:
+    def __init__(self, runs: Mapping[int, SiteSpectrum | str], *others: Any) -> None:
         super().__init__(*others)
         self._runs = runs
 
     def _answers(self, sites: Sequence[tuple[Structure, int]]) -> Iterable[Row | str]:
-        return [self._answer(self._runs.get(index)) for _, index in sites]
+        return [self._answer(self._runs[index]) for _, index in sites]
 
-    def _answer(self, run: SiteSpectrum | None) -> Row | str:
-        if run is None:
-            return "it has no spectrum"
+    def _answer(self, run: SiteSpectrum | str) -> Row | str:
+        if isinstance(run, str):
+            return run
         try:
             return columns_of(self.name, run.energy_ev, run.cross_section, run.record, self._start_ev)
         except FailedRunError as error:
