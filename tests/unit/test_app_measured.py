@@ -146,6 +146,18 @@ def test_standards_are_mixed_and_ranked_as_by_the_commands(do, given, tmp_path):
     assert {row["name"] for row in own["rows"]} == {"oxide", "salt"}
 
 
+def test_a_scan_without_an_answer_costs_the_others_none(do, given):
+    ends = [scan_of(given, f"{name}.xdi", peak) for name, peak in (("oxide", 4.0), ("metal", 12.0))]
+    mixed = [xdi(given / f"m{n}.xdi", "mu", ENERGY, 0.7 * measured(4.0) + n * measured(12.0)) for n in (1, 2)]
+    files = {"scans": [ends[0], *mixed], "standards": ends}
+    result, _ = do("mix_scans", **files, most=2, sum_to_one=False)
+    assert [row["cells"][0] for row in result["rows"]] == ["m1.xdi", "m2.xdi"]
+    assert "Left out: oxide.xdi: A mixture needs at least two standards" in " ".join(result["remarks"])
+    result, _ = do("match_scans", scans=[ends[0], *mixed], standards=ends[:1], measured=True)
+    assert [row["cells"][0] for row in result["rows"]] == ["m1.xdi", "m2.xdi"]
+    assert "Left out: oxide.xdi: No candidate has a spectrum" in " ".join(result["remarks"])
+
+
 def test_sites_are_read_as_by_the_command_and_foreign_ones_named(do, given, campaign, tmp_path):
     scan = xdi(given / "cu.xdi", "mutrans", COPPER, mu(COPPER, e0=8990.0), element="Cu")
     how = {"e0": 8991.0, "post": [70, 400]}

@@ -9,6 +9,8 @@ from command_line import call, sentence
 from iron_spectra import keep_spectra, measured
 from measured_files import E0, ENERGY, table, xdi
 
+from xanesflow.matching.get_references import Wanted
+from xanesflow.matching.match_files import MatchOutputs, match_files
 from xanesflow.matching.write_match import COLUMNS
 
 NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
@@ -106,6 +108,14 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert not pairs & {("renamed", "metal"), ("oxide", "oxide"), ("sulphide", "sulphide")}
     assert {source for source, _ in pairs} == {"renamed", "oxide", "sulphide"}
     assert "Only 2 candidates were compared" in err
+    # A scan that has no answer costs no other scan its own
+    code, _, err = call("match", copies, folder / "metal.xdi", "--measured", "-o", tmp_path / "others.csv")
+    assert code == 0 and "Left out: renamed.xdi: No candidate has a spectrum" in err
+    assert set(pd.read_csv(tmp_path / "others.csv")["scan"]) == {"oxide.xdi", "sulphide.xdi"}
+    ends = [folder / f"{name}.xdi" for name in ("oxide", "metal")]
+    code, out, err = call("mix", copies, *ends, "-o", tmp_path / "one_left.csv")
+    assert code == 0 and "Left out: oxide.xdi: A mixture needs at least two standards" in err
+    assert {"oxide", "metal"} == set(pd.read_csv(tmp_path / "one_left.csv")["standards"].str.split(";").explode())
     assert "--workers cannot be used with --measured" in sentence(
         "match", scan, folder, "--measured", "--workers", 2, code=2
     )
@@ -113,6 +123,15 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert code == 0, err
     assert "3 components are above the noise of 3 scans" in out
     assert call("pca", folder, "-o", tmp_path / "p.json")[0] == 0
+
+
+def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_out(scan, tmp_path):
+    other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
+    outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
+    match_files([scan, other], Wanted((str(scan),), measured=True), outputs)
+    assert set(pd.read_csv(outputs.ranking)["scan"]) == {"other.xdi"}
+    left_out = pd.read_csv(outputs.left_out)
+    assert left_out["file"].tolist() == [str(scan)] and "scan.xdi is the measured spectrum itself" in left_out["detail"][0]
 
 
 def test_computed_standards_need_a_flag_and_are_warned_about(cache, scan, tmp_path):

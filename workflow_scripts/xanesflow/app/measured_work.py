@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import isnan
 from pathlib import Path
@@ -22,6 +22,7 @@ from xanesflow.interpretation.interpret_spectra import interpret_files, write_va
 from xanesflow.interpretation.interpreter import load_interpreter
 from xanesflow.matching.candidates import Narrowing, read_symbols
 from xanesflow.matching.conclusion import titled
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import Listener, Wanted, get_references, get_standards, one_element
 from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
 from xanesflow.matching.rank_candidates import Match, match_spectrum
@@ -179,6 +180,13 @@ def _begin(work: Work) -> tuple[_Scans, list[MeasuredSpectrum], list[str], Liste
     return files, spectra, remarks, listener
 
 
+def _counted(work: Work, spectra: Sequence[MeasuredSpectrum], begin: float, done: str) -> Iterator[MeasuredSpectrum]:
+    """The scans one after the other; says before each how many are done, as a share that begins with `begin`."""
+    for k, spectrum in enumerate(spectra):
+        work.say(begin + (1 - begin) * k / len(spectra), f"{k} of {plural(len(spectra), 'scan')} {done}")
+        yield spectrum
+
+
 def match_scans(work: Work) -> dict[str, Any]:
     """The candidates ranked for each scan, as `xanesflow match` ranks and writes them.
 
@@ -192,10 +200,11 @@ def match_scans(work: Work) -> dict[str, Any]:
     cache = Path(given["cache"]) if given.get("cache") else None
     wanted = Wanted(candidates, measured=measured, narrowing=narrowing, cache=cache)
     references, calibration, left_out = get_references(one_element(spectra), wanted, listener)
-    matches: list[Match] = []
-    for spectrum in spectra:
-        work.say(0.9 + 0.1 * len(matches) / len(spectra), f"{len(matches)} of {plural(len(spectra), 'scan')} matched")
-        matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
+    matches = each_scan(
+        _counted(work, spectra, 0.9, "matched"),
+        lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out),
+        lambda _, sentence: listener.warn(f"Left out: {sentence}"),
+    )
     several = len(matches) > 1
     remarks += sorted({each for match in matches for each in match.warnings}) if several else matches[0].warnings
     remarks += _left_out(matches)
@@ -254,10 +263,11 @@ def mix_scans(work: Work) -> dict[str, Any]:
     most, sum_to_one = work.given["most"], work.given["sum_to_one"]
     files, spectra, remarks, listener = _begin(work)
     standards, _ = get_standards(one_element(spectra), files.standards, listener)
-    fits: list[MixtureFit] = []
-    for spectrum in spectra:
-        work.say(len(fits) / len(spectra), f"{len(fits)} of {plural(len(spectra), 'scan')} fitted")
-        fits.append(fit_mixtures(spectrum, standards, most=most, sum_to_one=sum_to_one))
+    fits = each_scan(
+        _counted(work, spectra, 0.0, "fitted"),
+        lambda spectrum: fit_mixtures(spectrum, standards, most=most, sum_to_one=sum_to_one),
+        lambda _, sentence: listener.warn(f"Left out: {sentence}"),
+    )
     table, record, plot = (files.to_write(f"mix{end}") for end in (".csv", ".json", ".svg"))
     for path in (table, record):
         write_mixtures(path, fits)

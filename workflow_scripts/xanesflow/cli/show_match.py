@@ -16,6 +16,7 @@ from xanesflow.cli.terminal import print_message, print_result, progress_bar, re
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.write_match import check_page, write_matches
@@ -49,10 +50,12 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
     with listening() as listener:
         references, calibration, left_out = get_references(element, wanted, listener)
-    matches = []
     with progress_bar(wanted=len(spectra) > 1) as progress:
-        for spectrum in progress.track(spectra, description="matching"):
-            matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
+        matches = each_scan(
+            progress.track(spectra, description="matching"),
+            lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out),
+            leave_out_scan,
+        )
     if len(matches) == 1:
         _show_one(matches[0])
     else:
@@ -67,6 +70,11 @@ def read_scans(files: Sequence[Path], how: HowToRead) -> list[MeasuredSpectrum]:
         XanesflowError: there is no usable spectrum.
     """
     return read_several(files, *how, leave_out=lambda sentence: print_message(f"Left out: {sentence}", style="yellow"))
+
+
+def leave_out_scan(_spectrum: MeasuredSpectrum, sentence: str) -> None:
+    """Say of a scan that was read why it has no answer."""
+    print_message(f"Left out: {sentence}", style="yellow")
 
 
 @contextmanager

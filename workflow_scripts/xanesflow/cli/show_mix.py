@@ -10,10 +10,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.options import HowToRead
-from xanesflow.cli.show_match import Outputs, caution, check_outputs, listening, read_scans, say_remarks
+from xanesflow.cli.show_match import (
+    Outputs,
+    caution,
+    check_outputs,
+    leave_out_scan,
+    listening,
+    read_scans,
+    say_remarks,
+)
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.text import listing, plural, printable
 from xanesflow.matching.components import find_components
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import get_standards, one_element
 from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures
 
@@ -52,10 +61,12 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
     say_remarks(spectra)
     if remark:
         print_message(remark, style="yellow")
-    fits = []
     with progress_bar() as progress:
-        for spectrum in progress.track(spectra, description="fitting"):
-            fits.append(fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one))
+        fits = each_scan(
+            progress.track(spectra, description="fitting"),
+            lambda spectrum: fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one),
+            leave_out_scan,
+        )
     if len(fits) == 1:  # in a series, no scan is a standard of itself
         caution([f"Left out: {each}" for each in fits[0].left_out])
     caution(_at_limits(fits, "" if wanted.computed else ", or raise --max-shift"))
