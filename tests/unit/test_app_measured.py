@@ -173,6 +173,13 @@ def test_sites_are_read_as_by_the_command_and_foreign_ones_named(do, given, camp
     assert reading["nearest"] in drawn and "90 % bar" in drawn
 
 
+def test_a_file_that_cannot_be_interpreted_is_left_out_of_several(do, given, campaign):
+    scan = xdi(given / "cu.xdi", "mutrans", COPPER, mu(COPPER, e0=8990.0), element="Cu")
+    result, _ = do("interpret_scans", scans=[scan_of(given, "iron.xdi"), scan], model=str(campaign / MODEL))
+    assert [reading["source"] for reading in result["readings"]] == ["cu.xdi"]
+    assert len(result["remarks"]) == 1 and result["remarks"][0].startswith("Left out: iron.xdi is the K edge of Fe")
+
+
 def test_normalised_spectra_are_written_as_by_the_command(do, given, tmp_path):
     files = [table(given / f"a{n}.dat", ENERGY, mu(e0=7119.0 + n)) for n in range(2)]
     how = {"columns": "energy=1,mu=2", "mode": "mu", "energy_unit": "eV", "pre": [-120, -30]}
@@ -215,7 +222,9 @@ def test_many_scans_are_read_as_far_as_is_shown_and_two_elements_are_seen(do, gi
     assert found["elements"] == ["Cu", "Fe"] and "The scans are of Cu and Fe; use those of one element" in said
     many = [Path(shutil.copy(one, given / f"s{n:03d}.xdi")) for n in range(500)]
     found, _ = do("read_scans", scans=many, only=None)
-    assert len(found["scans"]) == measured_work.MOST_READ and "470 further scans" in found["unread"]
+    assert len(found["scans"]) == measured_work.MOST_READ and "470 further scans are read" in found["unread"]
+    found, _ = do("read_scans", scans=many[: measured_work.MOST_READ + 1], only=None)
+    assert found["unread"].startswith("1 further scan is read")
 
 
 def test_handles_move_what_is_under_them_and_nothing_else():

@@ -118,13 +118,14 @@ def read_scans(work: Work) -> dict[str, Any]:
         several = f"None of the {plural(len(failed), 'file')} can be used." if len(failed) > 1 else ""
         return {**found, "error": several}
     unread = len(files.scans) - MOST_READ
+    are = "is" if unread == 1 else "are"
     k, n, shown = next((each for each in spectra if only and each[1] == only[1]), spectra[0])
     known = shown.parameters
     scans = [{"at": [k, n], "source": each.source, "edge": f"{each.element} {each.edge}"} for k, n, each in spectra]
     curves = {name: getattr(shown, name) for name in ("mu", "pre_edge", "post_edge", "normalised", "flattened")}
     return {
         **found,
-        "unread": f"{plural(unread, 'further scan')} are read with these when you go on." if unread > 0 else "",
+        "unread": f"{plural(unread, 'further scan')} {are} read with these when you go on." if unread > 0 else "",
         "scans": scans,
         "elements": sorted({each.element for _, _, each in spectra}),
         "shown": {
@@ -317,10 +318,11 @@ def interpret_scans(work: Work) -> dict[str, Any]:
     work.say(0.0, "reading the model")
     model = Path(work.given["model"])
     interpreter = load_interpreter(model)
-    found = []
-    for k, path in enumerate(files.scans):
-        work.say((k + 1) / (len(files.scans) + 1), f"{k} of {plural(len(files.scans), 'scan')} read")
-        found += interpret_files([path], interpreter, *files.how)
+    work.say(0.5, "reading the scans")
+    remarks: list[str] = []
+    found = interpret_files(
+        files.scans, interpreter, *files.how, leave_out=lambda sentence: remarks.append(f"Left out: {sentence}")
+    )
     table = files.to_write("site.csv")
     write_values(table, found)
     card = interpreter.card
@@ -334,6 +336,7 @@ def interpret_scans(work: Work) -> dict[str, Any]:
             }
             for each in found
         ],
+        "remarks": remarks,
         "terminal": files.terminal("interpret", *files.scans, "--model", Path(*model.parts[-4:]), "--output", table),
     }  # fmt: skip
 
