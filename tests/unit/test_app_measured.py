@@ -138,6 +138,10 @@ def test_standards_are_mixed_and_ranked_as_by_the_commands(do, given, tmp_path):
     run_terminal(result, tmp_path / "mix", **files)
     same_files(written, tmp_path / "mix", "scan_mix.csv")
     assert result["rows"][0]["cells"][1] == "metal\noxide" and "0.700" in result["rows"][0]["cells"][2]
+    assert not any("farther than allowed" in each for each in result["remarks"])
+    far = [xdi(given / f"far{n}.xdi", "mu", ENERGY + 2.0, measured(peak)) for n, peak in enumerate((4.0, 12.0))]
+    moved, _ = do("mix_scans", scans=[scan], standards=far, most=2, sum_to_one=False)
+    assert any("far0 and far1 would be shifted farther than allowed" in each for each in moved["remarks"])
     ranked, written = do("match_scans", **files, measured=True)
     run_terminal(ranked, tmp_path / "rank", **files)
     same_files(written, tmp_path / "rank", "scan_match.csv")

@@ -287,6 +287,15 @@ def test_of_two_structures_with_one_id_the_first_is_a_candidate_and_the_other_is
     assert not refused and len(again) == len(candidates)
 
 
+def test_a_limit_that_leaves_nothing_is_named_rather_than_what_cannot_be_read(tmp_path):
+    (tmp_path / "torn.cif").write_text("data_x\n_cell_length_a 4")
+    given = [str(tmp_path / "torn.cif"), "fe2o3-hematite"]
+    with pytest.raises(XanesflowError, match="no structure of Fe of at most 1 atom; name others"):
+        find_candidates(given, "Fe", Narrowing(max_atoms=1))
+    with pytest.raises(XanesflowError, match=r"None of the structures of .* can be used"):
+        find_candidates(given[:1], "Fe", Narrowing(max_atoms=1))
+
+
 def test_minerals_are_the_newest_ordered_entry_of_each_kind():
     candidates, refused = find_candidates(["minerals"], "Co", Narrowing(frozenset({"As"})))
     assert {"Alloclasite", "Skutterudite"} <= {each.name for each in candidates}

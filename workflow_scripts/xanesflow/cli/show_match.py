@@ -53,7 +53,7 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
     with progress_bar(wanted=len(spectra) > 1) as progress:
         matches = each_scan(
             progress.track(spectra, description="matching"),
-            lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out),
+            lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out, model=wanted.model),
             leave_out_scan,
         )
     if len(matches) == 1:

@@ -20,11 +20,11 @@ from xanesflow.cli.show_match import (
     say_remarks,
 )
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
-from xanesflow.core.text import listing, plural, printable
+from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
 from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import get_standards, one_element
-from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures
+from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures, shifted_farther
 
 _SHOWN = 10
 
@@ -69,7 +69,7 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
         )
     if len(fits) == 1:  # in a series, no scan is a standard of itself
         caution([f"Left out: {each}" for each in fits[0].left_out])
-    caution(_at_limits(fits, "" if wanted.computed else ", or raise --max-shift"))
+    caution(shifted_farther(fits, "" if wanted.computed else ", or raise --max-shift"))
     results().print(_table(fits))
     if wanted.output is not None:
         from xanesflow.matching.write_mix import write_mixtures  # loads matplotlib
@@ -115,18 +115,6 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
 
         draw_components(plot, found)
         print_result(str(plot))
-
-
-def _at_limits(fits: Sequence[MixtureFit], more: str) -> list[str]:
-    """A sentence if standards of the best combinations are shifted as far as they may be; `more`: what else to do."""
-    names = list(dict.fromkeys(name for fit in fits for name in fit.mixtures[0].at_limit))
-    if not names:
-        return []
-    return [
-        f"In the best combination {listing([printable(name, 40) for name in names])} would be shifted farther than "
-        "allowed, so energy scales differ, or this is not what the sample holds; calibrate the files with a foil"
-        f"{more}."
-    ]
 
 
 def _table(fits: Sequence[MixtureFit]) -> Table:

@@ -33,10 +33,10 @@ def each_scan(
             found.append(work(spectrum))
         except XanesflowError as error:
             failed.append((spectrum, error))
-    if not found and len({str(error) for _, error in failed}) == 1:
+    if not found and len({str(why) for _, why in failed}) == 1:
         raise failed[0][1]  # one scan alone, or a reason that is not the scans'
-    for spectrum, error in failed:
-        leave_out(spectrum, f"{spectrum.source}: {error}")
+    for spectrum, why in failed:
+        leave_out(spectrum, f"{spectrum.source}: {why}")
     if not found:
         raise XanesflowError("None of the scans can be used, for the reasons above.")
     return found

@@ -44,16 +44,17 @@ def match_files(
         element: symbol of the absorber; None: as each file says.
 
     Raises:
-        XanesflowError: no file or scan can be used, nothing holds an element of the scans, or no candidate has a spectrum.
+        XanesflowError: no file or no scan can be used, nothing holds an element of the scans, or no candidate has a
+            spectrum.
     """
     files_of, left_out = _read(files, Normalisation(element=element))
     listener = Listener(log.info, log.warning, lambda done, of: log.info("%d of %s computed", done, plural(of, "site")))
     elements = sorted({spectrum.element for spectrum in files_of})
     known = {symbol: get_references(symbol, candidates, listener) for symbol in elements}
 
-    def match(spectrum: MeasuredSpectrum) -> Match:
+    def answer(spectrum: MeasuredSpectrum) -> Match:
         references, calibration, failed = known[spectrum.element]
-        found = match_spectrum(spectrum, references, calibration, left_out=failed)
+        found = match_spectrum(spectrum, references, calibration, left_out=failed, model=candidates.model)
         log.info("%s: %s", spectrum.source, found.conclusion)
         return found
 
@@ -61,7 +62,7 @@ def match_files(
         left_out.append({"file": str(files_of[spectrum]), "detail": sentence})
         log.warning("Left out: %s", sentence)
 
-    matches = each_scan(sorted(files_of, key=lambda each: each.element), match, leave_out)
+    matches = each_scan(sorted(files_of, key=lambda each: each.element), answer, leave_out)
     outputs.figures.mkdir(parents=True, exist_ok=True)
     for number, match in enumerate(matches):
         draw_match(outputs.figures / f"{number:04d}.svg", match)

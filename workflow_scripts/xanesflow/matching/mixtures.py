@@ -19,7 +19,7 @@ from scipy.optimize import least_squares, nnls
 from scipy.stats import t as student
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import plural, printable
+from xanesflow.core.text import listing, plural, printable
 from xanesflow.matching.ranking import without_itself
 from xanesflow.measured import MeasuredSpectrum
 
@@ -150,6 +150,18 @@ def fit_mixtures(
     if not ranked:
         raise XanesflowError(f"No combination of the {plural(len(standards), 'standard')} resembles {spectrum.source}.")
     return MixtureFit(spectrum, energy, values, ranked, tuple(itself))
+
+
+def shifted_farther(fits: Sequence[MixtureFit], more: str = "") -> list[str]:
+    """A sentence if standards of the best combinations are shifted as far as they may be; `more`: what else to do."""
+    names = list(dict.fromkeys(name for fit in fits for name in fit.mixtures[0].at_limit))
+    if not names:
+        return []
+    return [
+        f"In the best combination {listing([printable(name, 40) for name in names])} would be shifted farther than "
+        "allowed, so energy scales differ, or this is not what the sample holds; calibrate the files with a foil"
+        f"{more}."
+    ]
 
 
 def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[Floats, Floats]:
