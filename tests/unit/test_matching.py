@@ -10,7 +10,14 @@ from scipy.special import softmax
 from xanesflow.codes.registry import computed
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
-from xanesflow.matching.choice_model import CALIBRATIONS, Expected, fit_weights, measures, read_match_calibration
+from xanesflow.matching.choice_model import (
+    CALIBRATIONS,
+    MEASURED,
+    Expected,
+    fit_weights,
+    measures,
+    read_match_calibration,
+)
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
@@ -133,7 +140,8 @@ def test_the_shipped_calibrations_expect_what_was_seen():
     two, three = (known.expects("Fe", metal=False, oxidation_state=state) for state in (2.0, 3.0))
     assert metal.mean_ev < two.mean_ev < three.mean_ev  # computed edges move too little with the oxidation state
     assert known.expects("Zn", metal=False, oxidation_state=None).sd_ev > three.sd_ev
-    assert read_match_calibration("measured").expects("Fe", metal=False, oxidation_state=2.0).mean_ev == 0.0
+    assert known.computed and not read_match_calibration(MEASURED).computed
+    assert read_match_calibration(MEASURED).expects("Fe", metal=False, oxidation_state=2.0).mean_ev == 0.0
     with pytest.raises(XanesflowError, match="never checked on known standards"):
         read_match_calibration("VASP")
 

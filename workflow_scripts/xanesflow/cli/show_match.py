@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
+from xanesflow.cli.check_written import check_written
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
 from xanesflow.matching.each_scan import each_scan
@@ -96,27 +97,9 @@ def listening() -> Iterator[Listener]:
 
 
 def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequence[str] = ()) -> None:
-    """Refuse, before the work, names of results with a wrong ending, and those of something that is read.
-
-    Raises:
-        WrongCallError: one ends otherwise, is a folder, one of the spectra or structures, or in a folder of spectra.
-    """
-    given = [each.resolve() for each in (*spectra, *map(Path, structures))]
-    folders = [each.resolve() for each in spectra if each.is_dir()]
-    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot)):
-        if path is None:
-            continue
-        inside = path.resolve().parent in folders
-        if path.is_dir() or path.resolve() in given or (inside and path.exists()):
-            raise WrongCallError(f"{path} is a folder or one of the files that are read; name another file.")
-        if inside:
-            raise WrongCallError(
-                f"{path} lies in a folder of scans, where it would be read as one; name another place."
-            )
-        try:
-            check(path)
-        except XanesflowError as error:
-            raise WrongCallError(str(error)) from None
+    """As `check_written`; the structures are those of the command line."""
+    checks = ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot))
+    check_written(checks, spectra, list(map(Path, structures)))
 
 
 def say_remarks(spectra: Sequence[MeasuredSpectrum]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure, plain_text
+from xanesflow.core.figures import COLOURS, MODEL, TRUTH, figure, plain_text
 from xanesflow.core.text import printable
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.ranking import Row
 
-COLOURS = (MODEL, BASELINE, "#009E73")
-BEST = len(COLOURS)
+BEST = 3
 """How many candidates are laid over the measured spectrum."""
 
 _BARS = 12

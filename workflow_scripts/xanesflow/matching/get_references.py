@@ -10,7 +10,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import cores
 from xanesflow.core.text import listing, plural
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
-from xanesflow.matching.choice_model import MatchCalibration, read_match_calibration
+from xanesflow.matching.choice_model import MEASURED, MatchCalibration, read_match_calibration
 from xanesflow.matching.compute_candidates import (
     DEFAULT_THEORY,
     Site,
@@ -23,7 +23,6 @@ from xanesflow.matching.mixtures import MAX_SHIFT_EV, Standard
 from xanesflow.matching.rank_candidates import check_k_edge
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import (
-    MEASURED,
     computed_references,
     computed_standards,
     load_predictor,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
 from scipy.stats import t as student
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import listing, plural, printable
 from xanesflow.matching.ranking import without_itself
@@ -179,7 +180,7 @@ def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> 
             f"{short.name} ends at {short.energy_ev[-1]:.0f} eV, less than {_LEAST_AFTER_EV:g} eV after the edge of "
             f"{spectrum.source} at {half:.0f} eV; leave it out."
         )
-    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    energy = even_energies(first, last, STEP_EV)
     return energy, np.interp(energy, spectrum.energy_ev, spectrum.flattened)
 
 

@@ -109,7 +109,6 @@ def _cautions(
 ) -> Iterator[str]:
     """What is known to fail when computed and measured spectra are compared, said where it may apply."""
     best = rows[0].likeness
-    computed = calibration.theory != "measured"
     if best.rms > calibration.rms_of_right:
         closest = min(rows, key=lambda row: row.likeness.rms)
         better = closest.likeness.rms < min(best.rms, calibration.rms_of_right)
@@ -119,7 +118,7 @@ def _cautions(
             f"{calibration.rms_of_right:.3f}): the sample may be none of them, a mixture, or damped by self-absorption."
         )
     carbonates = [row.reference.short_name for row in rows if row.reference.carbonate]
-    if computed and carbonates:
+    if calibration.computed and carbonates:
         yield (
             f"The two main peaks of carbonates are computed with the wrong intensities, so {first_of(carbonates)} "
             "may be the right answer at any rank."
@@ -129,12 +128,12 @@ def _cautions(
             "This is fluorescence: in a thick or concentrated sample self-absorption lowers the peaks, and another "
             "candidate may then look right."
         )
-    if computed and best.width_ev <= _SHARP_EV:
+    if calibration.computed and best.width_ev <= _SHARP_EV:
         yield (
             "The spectrum is about as sharp as a computed one; if it was measured with high energy resolution "
             "(HERFD), its pre-edge and peaks differ from the standards that the certainty was learned from."
         )
-    if computed and not any(spectrum.element in of_class for of_class in calibration.expected.values()):
+    if calibration.computed and not any(spectrum.element in of_class for of_class in calibration.expected.values()):
         yield f"No standard of {spectrum.element} was among those that the certainty was learned from."
     if predicted:
         yield (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import list_files
 from xanesflow.core.sites import Subset
@@ -27,9 +28,6 @@ from xanesflow.measured import MeasuredSpectrum, read_measured
 if TYPE_CHECKING:
     from xanesflow.prediction.data import SubsetPrediction
     from xanesflow.prediction.predictor import Predictor
-
-MEASURED = "measured"
-"""Takes the place of a level of theory where the candidates are measured spectra."""
 
 
 def material_spectra(
@@ -131,7 +129,7 @@ def normalise_averages(
         spectra: of the engine, by id; materials that are not among them are left out.
     """
     averages, energies = predicted.averages, predicted.energy_ev
-    even = np.arange(np.ceil(energies[0] / STEP_EV), np.floor(energies[-1] / STEP_EV) + 1) * STEP_EV
+    even = even_energies(energies[0], energies[-1], STEP_EV)
     found: dict[str, NormalisedSpectrum] = {}
     for name, row in zip(averages.material_id, averages.spectra, strict=True):
         if name not in spectra:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure, plain_text
+from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure, plain_text
 from xanesflow.core.files import write_text
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components
-from xanesflow.matching.draw_match import COLOURS
 from xanesflow.matching.mixtures import Mixture, MixtureFit
 
 COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion", "shifts_ev")
