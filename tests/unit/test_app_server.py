@@ -15,10 +15,9 @@ import pandas as pd
 import pytest
 from command_line import call
 from fake_engine import WorkingDirectory
-from feff_runs import bent_chain, poscar, rocksalt
+from feff_runs import bent_chain, poscar
 from pages import client, page_in, session_of
 from processes import is_alive, until
-from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 from queued_work import KINDS
 from trained_campaign import model_of
@@ -319,12 +318,17 @@ def test_a_model_predicts_what_the_command_predicts_with_its_error_band(page, tm
 
 def test_the_average_of_a_disordered_crystal_is_that_of_all_its_cells(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    mixed = Structure(rocksalt().lattice, [{"Cu": 0.5, "Ni": 0.5}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    mixed = bent_chain()
+    for site in range(4, 9):  # the neighbours of copper, so that each filling has other spectra
+        mixed.replace(site, {"O": 0.5, "F": 0.5})
     (tmp_path / "mixed.cif").write_text(str(CifWriter(mixed)))
     given = {"disorder": "random", "element": "Cu", "model": str(model_of()), "files": [str(tmp_path / "mixed.cif")]}
     found = structure_work.predict_spectra(Work(tmp_path, given))
     weights = [int(re.search(r"×(\d+)", row["site"])[1]) for row in found["rows"]]
-    whole = np.average([curve["cross_section"] for curve in found["curves"]], axis=0, weights=weights)
+    curves = [curve["cross_section"] for curve in found["curves"]]
+    whole = np.average(curves, axis=0, weights=weights)
+    last = np.multiply(weights, [row["site"].startswith("cell4") for row in found["rows"]])
+    assert np.abs(np.average(curves, axis=0, weights=last) / whole - 1).max() > 1e-4
     assert found["mean"]["cross_section"] == pytest.approx(whole.tolist(), rel=1e-6)
     cells = {row["key"].split("-")[0]: row["site"].split(" ")[0] for row in found["rows"]}
     assert cells == {str(number): f"cell{number}" for number in range(1, 5)}
