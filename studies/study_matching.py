@@ -23,6 +23,7 @@ from scipy.special import softmax
 from xanesflow.matching.choice_model import (
     CALIBRATIONS,
     HIGHEST,
+    MEASURED,
     MEASURES,
     PIVOT,
     Expected,
@@ -33,7 +34,6 @@ from xanesflow.matching.choice_model import (
 from xanesflow.matching.likeness import Bounds, Likeness, SpectrumCorrection, fit_candidate
 from xanesflow.matching.rank_candidates import expected_of
 from xanesflow.matching.ranking import Reference
-from xanesflow.matching.references import MEASURED
 
 CORRECTION = SpectrumCorrection(stretch=1.05, width_at_edge=0.3, width_far=1.3, rise_ev=10.0)
 WIDTHS_EV = (0.5, 4.5)

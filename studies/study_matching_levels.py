@@ -25,7 +25,7 @@ from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.compute_candidates import DEFAULT_THEORY
 from xanesflow.matching.material_spectrum import NormalisedSpectrum
 from xanesflow.matching.ranking import Reference
-from xanesflow.matching.references import computed_references, predicted_spectra
+from xanesflow.matching.references import computed_references, load_predictor, predicted_spectra
 from xanesflow.matching.spectrum_store import default_folder
 from xanesflow.prediction.trained_models import load_models
 
@@ -143,7 +143,7 @@ def model_predictions(data: Path, model: str) -> None:
     for element in sorted(covered & {case.element for case in engine}):
         candidates = candidates_of(element)
         spectra = spectra_of(candidates, DEFAULT_THEORY, None)
-        predicted, lacking = predicted_spectra(candidates, spectra, [model])
+        predicted, lacking = predicted_spectra(candidates, spectra, *load_predictor([model], element))
         for sentence in lacking:
             print(sentence)
         longer = {name: continue_with(each, spectra[name]) for name, each in predicted.items()}

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 from matching_standards import STANDARDS, Case, read_cases, sources_of
 
-from xanesflow.matching.choice_model import CALIBRATIONS, read_match_calibration
+from xanesflow.matching.choice_model import CALIBRATIONS, MEASURED, read_match_calibration
 from xanesflow.matching.compute_candidates import DEFAULT_THEORY
 from xanesflow.matching.mixtures import Standard, fit_mixtures
-from xanesflow.matching.references import MEASURED, computed_standards
+from xanesflow.matching.references import computed_standards
 from xanesflow.measured import MeasuredSpectrum, read_measured
 
 SHARES = (0.2, 0.4, 0.6, 0.8)

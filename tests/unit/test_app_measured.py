@@ -138,12 +138,28 @@ def test_standards_are_mixed_and_ranked_as_by_the_commands(do, given, tmp_path):
     run_terminal(result, tmp_path / "mix", **files)
     same_files(written, tmp_path / "mix", "scan_mix.csv")
     assert result["rows"][0]["cells"][1] == "metal\noxide" and "0.700" in result["rows"][0]["cells"][2]
+    assert not any("farther than allowed" in each for each in result["remarks"])
+    far = [xdi(given / f"far{n}.xdi", "mu", ENERGY + 2.0, measured(peak)) for n, peak in enumerate((4.0, 12.0))]
+    moved, _ = do("mix_scans", scans=[scan], standards=far, most=2, sum_to_one=False)
+    assert any("far0 and far1 would be shifted farther than allowed" in each for each in moved["remarks"])
     ranked, written = do("match_scans", **files, measured=True)
     run_terminal(ranked, tmp_path / "rank", **files)
     same_files(written, tmp_path / "rank", "scan_match.csv")
     own, _ = do("match_scans", scans=[given / "metal.xdi"], standards=standards, measured=True)
     assert "Left out: metal.xdi is the measured spectrum itself." in own["remarks"]
     assert {row["name"] for row in own["rows"]} == {"oxide", "salt"}
+
+
+def test_a_scan_without_an_answer_costs_the_others_none(do, given):
+    ends = [scan_of(given, f"{name}.xdi", peak) for name, peak in (("oxide", 4.0), ("metal", 12.0))]
+    mixed = [xdi(given / f"m{n}.xdi", "mu", ENERGY, 0.7 * measured(4.0) + n * measured(12.0)) for n in (1, 2)]
+    files = {"scans": [ends[0], *mixed], "standards": ends}
+    result, _ = do("mix_scans", **files, most=2, sum_to_one=False)
+    assert [row["cells"][0] for row in result["rows"]] == ["m1.xdi", "m2.xdi"]
+    assert "Left out: oxide.xdi: A mixture needs at least two standards" in " ".join(result["remarks"])
+    result, _ = do("match_scans", scans=[ends[0], *mixed], standards=ends[:1], measured=True)
+    assert [row["cells"][0] for row in result["rows"]] == ["m1.xdi", "m2.xdi"]
+    assert "Left out: oxide.xdi: No candidate has a spectrum" in " ".join(result["remarks"])
 
 
 def test_sites_are_read_as_by_the_command_and_foreign_ones_named(do, given, campaign, tmp_path):
@@ -159,6 +175,13 @@ def test_sites_are_read_as_by_the_command_and_foreign_ones_named(do, given, camp
     assert all(cells[1] in out for cells in reading["cells"]) and bool(reading["warning"]) == rows["foreign"].all()
     drawn = str(list(measured_shown.answer("job", result, -1)))
     assert reading["nearest"] in drawn and "90 % bar" in drawn
+
+
+def test_a_file_that_cannot_be_interpreted_is_left_out_of_several(do, given, campaign):
+    scan = xdi(given / "cu.xdi", "mutrans", COPPER, mu(COPPER, e0=8990.0), element="Cu")
+    result, _ = do("interpret_scans", scans=[scan_of(given, "iron.xdi"), scan], model=str(campaign / MODEL))
+    assert [reading["source"] for reading in result["readings"]] == ["cu.xdi"]
+    assert len(result["remarks"]) == 1 and result["remarks"][0].startswith("Left out: iron.xdi is the K edge of Fe")
 
 
 def test_normalised_spectra_are_written_as_by_the_command(do, given, tmp_path):
@@ -203,7 +226,9 @@ def test_many_scans_are_read_as_far_as_is_shown_and_two_elements_are_seen(do, gi
     assert found["elements"] == ["Cu", "Fe"] and "The scans are of Cu and Fe; use those of one element" in said
     many = [Path(shutil.copy(one, given / f"s{n:03d}.xdi")) for n in range(500)]
     found, _ = do("read_scans", scans=many, only=None)
-    assert len(found["scans"]) == measured_work.MOST_READ and "470 further scans" in found["unread"]
+    assert len(found["scans"]) == measured_work.MOST_READ and "470 further scans are read" in found["unread"]
+    found, _ = do("read_scans", scans=many[: measured_work.MOST_READ + 1], only=None)
+    assert found["unread"].startswith("1 further scan is read")
 
 
 def test_handles_move_what_is_under_them_and_nothing_else():

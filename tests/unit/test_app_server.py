@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from command_line import call
@@ -17,11 +18,12 @@ from fake_engine import WorkingDirectory
 from feff_runs import bent_chain, poscar
 from pages import client, page_in, session_of
 from processes import is_alive, until
+from pymatgen.io.cif import CifWriter
 from queued_work import KINDS
 from trained_campaign import model_of
 
 import xanesflow
-from xanesflow.app import campaign_view
+from xanesflow.app import campaign_view, structure_work
 from xanesflow.app.campaign_work import read_campaign
 from xanesflow.app.structure_view import _figure, _given
 from xanesflow.config import result_paths as paths
@@ -129,6 +131,21 @@ def test_sessions_see_only_their_own_and_may_not_fill_the_queue(queue):
             ask("two", jobs[0].id)
     with pytest.raises(XanesflowError):
         queue.get("one", "../../etc")
+
+
+def test_a_job_is_removed_only_while_no_thread_looks_through_the_jobs(queue):
+    job = queue.add("one", "add", "a sum", {"a": 1, "b": 2})
+    ended(queue, job)
+    alone = []
+
+    class Watched(dict):
+        def pop(self, *key):
+            alone.append(queue._change._is_owned())
+            return super().pop(*key)
+
+    queue._jobs = Watched(queue._jobs)
+    queue.remove("one", job.id)
+    assert alone == [True] and not queue.jobs("one") and not (queue.folder / job.id).exists()
 
 
 def test_a_queue_that_is_stopped_keeps_what_is_done_and_says_what_is_not(new_queue, tmp_path):
@@ -297,6 +314,31 @@ def test_a_model_predicts_what_the_command_predicts_with_its_error_band(page, tm
         "one", "predict_spectra", "x", {**given, "element": "O"}, {"files": [tmp_path / "chain.vasp"]}
     )
     assert ended(page.queue, refused).error == "The model predicts no O; it covers Cu_FEFF."
+
+
+def test_the_average_of_a_disordered_crystal_is_that_of_all_its_cells(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mixed = bent_chain()
+    for site in range(4, 9):  # the neighbours of copper, so that each filling has other spectra
+        mixed.replace(site, {"O": 0.5, "F": 0.5})
+    (tmp_path / "mixed.cif").write_text(str(CifWriter(mixed)))
+    given = {"disorder": "random", "element": "Cu", "model": str(model_of()), "files": [str(tmp_path / "mixed.cif")]}
+    found = structure_work.predict_spectra(Work(tmp_path, given))
+    weights = [int(re.search(r"×(\d+)", row["site"])[1]) for row in found["rows"]]
+    curves = [curve["cross_section"] for curve in found["curves"]]
+    whole = np.average(curves, axis=0, weights=weights)
+    last = np.multiply(weights, [row["site"].startswith("cell4") for row in found["rows"]])
+    assert np.abs(np.average(curves, axis=0, weights=last) / whole - 1).max() > 1e-4
+    assert found["mean"]["cross_section"] == pytest.approx(whole.tolist(), rel=1e-6)
+    cells = {row["key"].split("-")[0]: row["site"].split(" ")[0] for row in found["rows"]}
+    assert cells == {str(number): f"cell{number}" for number in range(1, 5)}
+
+
+def test_work_that_was_started_again_is_not_drawn_before_it_has_spectra():
+    spectrum = {"name": "Cu 0", "key": "0-0", "energy": [8979.0, 8980.0], "cross_section": [0.0, 1e-3]}
+    drawn = {"id": "a", "title": "a", "result": {"curves": [spectrum]}}
+    again = {"id": "b", "title": "b", "result": {}}
+    assert len(_figure([drawn, again], "cross_section", with_sites=True)["data"]) == 1
 
 
 def test_structures_are_found_by_their_elements(page):

@@ -9,7 +9,11 @@ import pytest
 from command_line import call, sentence
 from iron_spectra import keep_spectra, measured
 from measured_files import E0, ENERGY, table, xdi
+from trained_campaign import model_of
 
+from xanesflow.matching import get_references
+from xanesflow.matching.get_references import Wanted
+from xanesflow.matching.match_files import MatchOutputs, match_files
 from xanesflow.matching.write_match import COLUMNS
 
 NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
@@ -106,10 +110,13 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert code == 0, err
     best = pd.read_csv(tmp_path / "m.csv").iloc[0]
     assert best["standards"] == "metal;oxide"
+    assert [float(each) for each in best["shifts_ev"].split(";")] == pytest.approx([-0.5, -0.5], abs=0.05)
     assert [float(each) for each in best["fractions"].split(";")] == pytest.approx([0.3, 0.7], abs=0.01)
     assert "farther than allowed" not in err
     code, _, err = call("mix", mixed, folder, "--max-shift", 0.2, "-o", tmp_path / "m.json")
     assert code == 0 and "would be shifted farther than allowed" in err and "or raise --max-shift" in err
+    limited = json.loads((tmp_path / "m.json").read_text("utf-8"))["mixtures"][0]
+    assert limited["at_limit"] == limited["standards"] == ["metal", "oxide"]
     # A spectrum does not explain itself, and that is said
     code, _, err = call("mix", folder / "metal.xdi", folder, "--max", 1, "-o", tmp_path / "own_mix.csv")
     assert code == 0 and "Left out: metal.xdi is the measured spectrum itself" in err
@@ -127,6 +134,14 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert not pairs & {("renamed", "metal"), ("oxide", "oxide"), ("sulphide", "sulphide")}
     assert {source for source, _ in pairs} == {"renamed", "oxide", "sulphide"}
     assert "Only 2 candidates were compared" in err
+    # A scan that has no answer costs no other scan its own
+    code, _, err = call("match", copies, folder / "metal.xdi", "--measured", "-o", tmp_path / "others.csv")
+    assert code == 0 and "Left out: renamed.xdi: No candidate has a spectrum" in err
+    assert set(pd.read_csv(tmp_path / "others.csv")["scan"]) == {"oxide.xdi", "sulphide.xdi"}
+    ends = [folder / f"{name}.xdi" for name in ("oxide", "metal")]
+    code, out, err = call("mix", copies, *ends, "-o", tmp_path / "one_left.csv")
+    assert code == 0 and "Left out: oxide.xdi: A mixture needs at least two standards" in err
+    assert {"oxide", "metal"} == set(pd.read_csv(tmp_path / "one_left.csv")["standards"].str.split(";").explode())
     assert "--workers cannot be used with --measured" in sentence(
         "match", scan, folder, "--measured", "--workers", 2, code=2
     )
@@ -136,11 +151,65 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert call("pca", folder, "-o", tmp_path / "p.json")[0] == 0
 
 
+def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_out(scan, tmp_path):
+    other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
+    outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
+    match_files([scan, other], Wanted((str(scan),), measured=True), outputs)
+    assert set(pd.read_csv(outputs.ranking)["scan"]) == {"other.xdi"}
+    left_out = pd.read_csv(outputs.left_out)
+    assert (
+        left_out["file"].tolist() == [str(scan)] and "scan.xdi is the measured spectrum itself" in left_out["detail"][0]
+    )
+
+
 def test_computed_standards_need_a_flag_and_are_warned_about(cache, scan, tmp_path):
     code, _, err = call("mix", scan, *NAMES, "--computed", "--cache", cache, "-o", tmp_path / "m.json")
     assert code == 0, err
     assert "Computed standards do not identify mixtures" in err
     assert "Computed standards do not identify" in json.loads((tmp_path / "m.json").read_text("utf-8"))["remark"]
+
+
+def test_predicted_candidates_are_recorded_as_predicted(tmp_path):
+    keep_spectra(tmp_path / "kept", "cu-fcc", "cu2o-cuprite", element="Cu", away=1867.0)
+    copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
+    given = ("match", copper, "cu-fcc", "cu2o-cuprite", "--model", model_of(), "--cache", tmp_path / "kept")
+    record, page = tmp_path / "m.json", tmp_path / "m.html"
+    code, _, err = call(*given, "-o", record, "--page", page)
+    assert code == 0, err
+    known = json.loads(record.read_text("utf-8"))
+    assert known["theory"] == f"predicted by {model_of()}"
+    assert "the certainty was learned from FEFF8L" in " ".join(known["warnings"])
+    assert "the certainty was learned from FEFF8L" in " ".join(err.split())
+    assert f"Candidates are predicted by {model_of()} and normalised by the engine" in page.read_text("utf-8")
+
+
+def test_a_model_is_checked_before_the_work_and_asked_for_the_scans_element_only(tmp_path, monkeypatch):
+    scan = xdi(tmp_path / "scan.xdi", "mu", ENERGY, measured(4.0))
+    kept = ("--cache", tmp_path / "kept")
+    monkeypatch.setattr(get_references, "compute_candidates", lambda *_: pytest.fail("computed before the model"))
+    assert "absent" in sentence("match", scan, "fe-bcc", "--model", tmp_path / "absent", *kept, code=1)
+    said = sentence("match", scan, "fe-bcc", "--model", model_of(), *kept, code=1)
+    assert "The model predicts Fe at 0 levels of theory" in said
+    # Where all runs failed, there is nothing to predict.
+    monkeypatch.setattr(get_references, "compute_candidates", lambda *_: ())
+    monkeypatch.setattr(get_references, "material_spectra", lambda *_: ({}, ["fe-bcc (Fe): the run crashed."]))
+    monkeypatch.setattr(get_references, "load_predictor", lambda *_: (None, "Fe_FEFF"))
+    said = sentence("match", scan, "fe-bcc", "--model", model_of(), *kept, code=1)
+    assert "the run crashed" in said and "No structure was given" not in said
+
+
+def test_a_dollar_in_a_name_is_no_mathematics(tmp_path):
+    scans = [xdi(tmp_path / f"s{n}$^$.xdi", "mu", ENERGY, measured(4.0 + n)) for n in range(3)]
+    series = tmp_path / "series$_$"
+    series.mkdir()
+    for scan in scans:
+        shutil.copy(scan, series)
+    for number, given in enumerate((scans[0], series)):
+        for command in (("match", given, *scans[1:], "--measured"), ("mix", given, *scans[1:])):
+            figure = tmp_path / f"{command[0]}{number}.svg"
+            code, _, err = call(*command, "-p", figure)
+            assert code == 0 and "$^$" in figure.read_text("utf-8"), err
+    assert call("pca", series, "-p", tmp_path / "pca.svg")[0] == 0
 
 
 def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):

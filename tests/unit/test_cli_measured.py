@@ -144,6 +144,8 @@ def test_wrong_calls(scan, tmp_path):
     copy = tmp_path / "mine.csv"
     table(copy, ENERGY, MU, header="energy,mu\n", separator=",")
     before = copy.read_bytes()
-    assert "never overwritten" in sentence("measured", copy, "-o", copy, code=2)
+    for command in ("measured", "interpret"):
+        assert "never overwritten" in sentence(command, copy, "-o", copy, code=2)
+        assert "would be read as one" in sentence(command, tmp_path, "-o", tmp_path / "new.csv", code=2)
     assert copy.read_bytes() == before
     assert "does not exist" in sentence("measured", tmp_path / "none.xdi", code=1)

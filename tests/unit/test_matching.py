@@ -10,7 +10,14 @@ from scipy.special import softmax
 from xanesflow.codes.registry import computed
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.matching.candidates import Narrowing, find_candidates, read_symbols
-from xanesflow.matching.choice_model import CALIBRATIONS, Expected, fit_weights, measures, read_match_calibration
+from xanesflow.matching.choice_model import (
+    CALIBRATIONS,
+    MEASURED,
+    Expected,
+    fit_weights,
+    measures,
+    read_match_calibration,
+)
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
@@ -133,7 +140,8 @@ def test_the_shipped_calibrations_expect_what_was_seen():
     two, three = (known.expects("Fe", metal=False, oxidation_state=state) for state in (2.0, 3.0))
     assert metal.mean_ev < two.mean_ev < three.mean_ev  # computed edges move too little with the oxidation state
     assert known.expects("Zn", metal=False, oxidation_state=None).sd_ev > three.sd_ev
-    assert read_match_calibration("measured").expects("Fe", metal=False, oxidation_state=2.0).mean_ev == 0.0
+    assert known.computed and not read_match_calibration(MEASURED).computed
+    assert read_match_calibration(MEASURED).expects("Fe", metal=False, oxidation_state=2.0).mean_ev == 0.0
     with pytest.raises(XanesflowError, match="never checked on known standards"):
         read_match_calibration("VASP")
 
@@ -285,6 +293,15 @@ def test_of_two_structures_with_one_id_the_first_is_a_candidate_and_the_other_is
     assert [sentence for sentence in refused if "feo-rocksalt" in sentence and "rename" in sentence]
     again, refused = find_candidates(["examples", "feo-rocksalt"], "Fe")
     assert not refused and len(again) == len(candidates)
+
+
+def test_a_limit_that_leaves_nothing_is_named_rather_than_what_cannot_be_read(tmp_path):
+    (tmp_path / "torn.cif").write_text("data_x\n_cell_length_a 4")
+    given = [str(tmp_path / "torn.cif"), "fe2o3-hematite"]
+    with pytest.raises(XanesflowError, match="no structure of Fe of at most 1 atom; name others"):
+        find_candidates(given, "Fe", Narrowing(max_atoms=1))
+    with pytest.raises(XanesflowError, match=r"None of the structures of .* can be used"):
+        find_candidates(given[:1], "Fe", Narrowing(max_atoms=1))
 
 
 def test_minerals_are_the_newest_ordered_entry_of_each_kind():

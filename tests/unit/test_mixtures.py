@@ -9,6 +9,7 @@ from scipy.stats import t
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.components import find_components
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.mixtures import INDEPENDENT_EV, Standard, fit_mixtures
 from xanesflow.measured.measured_spectrum import Scan
 from xanesflow.measured.normalise import normalise
@@ -132,3 +133,24 @@ def test_a_series_may_have_more_scans_than_energies():
     assert len(found.spectra) > len(found.energy_ev) == len(found.indicator)
     assert found.significant == 2
     assert found.rebuilt(2) == pytest.approx(found.spectra, abs=1e-10)
+
+
+def test_a_scan_that_cannot_be_used_does_not_cost_the_others_their_answers():
+    scans = [scan(made({"first": 1.0}), name) for name in ("one.dat", "two.dat")]
+
+    def fail(spectrum, sentence="it is too short."):
+        raise XanesflowError(sentence)
+
+    said = []
+    answers = each_scan(
+        scans, lambda each: each.source if each is scans[1] else fail(each), lambda _, sentence: said.append(sentence)
+    )
+    assert answers == ["two.dat"] and said == ["one.dat: it is too short."]
+    # Of one scan alone, and where all fail for one reason, this is the sentence.
+    for given in (scans[:1], scans):
+        with pytest.raises(XanesflowError, match=r"^it is too short\.$"):
+            each_scan(given, fail, lambda _, sentence: said.append(sentence))
+    assert len(said) == 1
+    with pytest.raises(XanesflowError, match="None of the scans can be used, for the reasons above"):
+        each_scan(scans, lambda each: fail(each, f"not {each.source}"), lambda _, sentence: said.append(sentence))
+    assert said[1:] == ["one.dat: not one.dat", "two.dat: not two.dat"]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from xanesflow.core.figures import read_note
 from xanesflow.report.figures.disordered import disordered_crystals, draw_disordered
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 
@@ -48,4 +49,4 @@ def test_the_figure_names_crystals_and_says_where_there_is_none(tmp_path):
     assert "FeO, 1 of 2 cells" in text and "MnO, 2 cells" in text and "their mean" in text
     sites()[-1:].to_parquet(tmp_path / "sites.parquet")
     draw_disordered(tmp_path / "s.h5", tmp_path / "sites.parquet", tmp_path / "none.svg")
-    assert "no disordered crystal has a whole cell with spectra" in (tmp_path / "none.svg").read_text()
+    assert "no disordered crystal has a whole cell with spectra" in read_note(tmp_path / "none.svg")

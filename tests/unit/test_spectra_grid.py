@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sentences import tells
 
-from xanesflow.core.energy_grid import energy_grid, envelope, onto_grid
+from xanesflow.core.energy_grid import energy_grid, envelope, even_energies, onto_grid
 from xanesflow.core.errors import GridNotCoveredError
 
 START = 1000.0
@@ -18,6 +18,13 @@ def test_the_grid_is_35_ev_in_141_points():
     energies = energy_grid(8983.173)
     assert len(energies) == 141
     assert (energies[0], energies[1], energies[-1]) == (8983.173, 8983.423, 9018.173)
+
+
+def test_even_energies_are_the_multiples_in_a_range_and_rounding_loses_none():
+    assert even_energies(7100.2, 7101.9, 0.5).tolist() == [7100.5, 7101.0, 7101.5]
+    assert even_energies(7100.000000001, 7101.0 - 1e-9, 0.25).tolist() == [7100.0, 7100.25, 7100.5, 7100.75, 7101.0]
+    assert even_energies(0.1 * 3, 0.5, 0.1).tolist() == [0.3, 0.4, 0.5]
+    assert even_energies(7100.1, 7100.2, 0.5).tolist() == []
 
 
 def test_between_points_the_spectrum_is_a_straight_line():

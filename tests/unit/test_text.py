@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from pymatgen.core import Structure
 
+from xanesflow.cli.dataset_commands import _report_file_errors as report_dataset_errors
+from xanesflow.cli.terminal import report_errors
 from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.text import clock, first_few, first_of, one_line, plural, printable, quoted
 
@@ -25,6 +27,24 @@ from xanesflow.core.text import clock, first_few, first_of, one_line, plural, pr
 )
 def test_an_error_fits_into_one_line_of_a_sentence(said, options, line):
     assert one_line(said, **options) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "This needs more memory than there is; free some, or give less at a time."),
+        (
+            OSError(28, "No room", "/a/b.csv"),
+            "The system said: No room (/a/b.csv); fix that and try again.",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_said_by_commands_in_a_sentence(error, said, capsys):
+    for report, code in ((report_errors, 1), (report_dataset_errors, 2)):
+        with pytest.raises(SystemExit) as ended, report():
+            raise error
+        assert ended.value.code == code
+        assert " ".join(capsys.readouterr().err.split()) == said
 
 
 def test_a_number_agrees_with_its_noun():

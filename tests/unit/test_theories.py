@@ -1,5 +1,7 @@
 """How similar two codes' spectra are, against scipy and shifts that are known; which sites are the same."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.stats import spearmanr
 from subset_groups import write_subset
 
+from xanesflow.core.figures import read_note
 from xanesflow.core.sites import pairs_of_theories
 from xanesflow.core.templates import environment
 from xanesflow.dataset.compare_codes import compare_codes
@@ -159,3 +162,9 @@ def test_all_theories_of_a_site_are_compared_and_drawn(dataset, tmp_path):
         and ">mp-1_000</text>" in (tmp_path / "c.svg").read_text()
     )
     assert "at the one shared site, each pair" in page
+
+    # Without a common site
+    other = read_spectra(spectra["Cu_FEFF8L"])
+    write_spectra(spectra["Cu_FEFF8L"], replace(other, material_id=[f"x-{each}" for each in other.material_id]), {})
+    draw_codes(spectra, {}, table=tmp_path / "c.csv", output=tmp_path / "c.svg")
+    assert read_note(tmp_path / "c.svg") == "Cu_FEFF, Cu_FEFF8L share no site."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import isnan
 from pathlib import Path
@@ -22,8 +22,9 @@ from xanesflow.interpretation.interpret_spectra import interpret_files, write_va
 from xanesflow.interpretation.interpreter import load_interpreter
 from xanesflow.matching.candidates import Narrowing, read_symbols
 from xanesflow.matching.conclusion import titled
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import Listener, Wanted, get_references, get_standards, one_element
-from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures
+from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures, shifted_farther
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.ranking import Row
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
@@ -117,13 +118,14 @@ def read_scans(work: Work) -> dict[str, Any]:
         several = f"None of the {plural(len(failed), 'file')} can be used." if len(failed) > 1 else ""
         return {**found, "error": several}
     unread = len(files.scans) - MOST_READ
+    are = "is" if unread == 1 else "are"
     k, n, shown = next((each for each in spectra if only and each[1] == only[1]), spectra[0])
     known = shown.parameters
     scans = [{"at": [k, n], "source": each.source, "edge": f"{each.element} {each.edge}"} for k, n, each in spectra]
     curves = {name: getattr(shown, name) for name in ("mu", "pre_edge", "post_edge", "normalised", "flattened")}
     return {
         **found,
-        "unread": f"{plural(unread, 'further scan')} are read with these when you go on." if unread > 0 else "",
+        "unread": f"{plural(unread, 'further scan')} {are} read with these when you go on." if unread > 0 else "",
         "scans": scans,
         "elements": sorted({each.element for _, _, each in spectra}),
         "shown": {
@@ -179,6 +181,13 @@ def _begin(work: Work) -> tuple[_Scans, list[MeasuredSpectrum], list[str], Liste
     return files, spectra, remarks, listener
 
 
+def _counted(work: Work, spectra: Sequence[MeasuredSpectrum], begin: float, done: str) -> Iterator[MeasuredSpectrum]:
+    """The scans one after the other; says before each how many are done, as a share that begins with `begin`."""
+    for k, spectrum in enumerate(spectra):
+        work.say(begin + (1 - begin) * k / len(spectra), f"{k} of {plural(len(spectra), 'scan')} {done}")
+        yield spectrum
+
+
 def match_scans(work: Work) -> dict[str, Any]:
     """The candidates ranked for each scan, as `xanesflow match` ranks and writes them.
 
@@ -192,10 +201,11 @@ def match_scans(work: Work) -> dict[str, Any]:
     cache = Path(given["cache"]) if given.get("cache") else None
     wanted = Wanted(candidates, measured=measured, narrowing=narrowing, cache=cache)
     references, calibration, left_out = get_references(one_element(spectra), wanted, listener)
-    matches: list[Match] = []
-    for spectrum in spectra:
-        work.say(0.9 + 0.1 * len(matches) / len(spectra), f"{len(matches)} of {plural(len(spectra), 'scan')} matched")
-        matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
+    matches = each_scan(
+        _counted(work, spectra, 0.9, "matched"),
+        lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out),
+        lambda _, sentence: listener.warn(f"Left out: {sentence}"),
+    )
     several = len(matches) > 1
     remarks += sorted({each for match in matches for each in match.warnings}) if several else matches[0].warnings
     remarks += _left_out(matches)
@@ -254,10 +264,11 @@ def mix_scans(work: Work) -> dict[str, Any]:
     most, sum_to_one = work.given["most"], work.given["sum_to_one"]
     files, spectra, remarks, listener = _begin(work)
     standards, _ = get_standards(one_element(spectra), files.standards, listener)
-    fits: list[MixtureFit] = []
-    for spectrum in spectra:
-        work.say(len(fits) / len(spectra), f"{len(fits)} of {plural(len(spectra), 'scan')} fitted")
-        fits.append(fit_mixtures(spectrum, standards, most=most, sum_to_one=sum_to_one))
+    fits = each_scan(
+        _counted(work, spectra, 0.0, "fitted"),
+        lambda spectrum: fit_mixtures(spectrum, standards, most=most, sum_to_one=sum_to_one),
+        lambda _, sentence: listener.warn(f"Left out: {sentence}"),
+    )
     table, record, plot = (files.to_write(f"mix{end}") for end in (".csv", ".json", ".svg"))
     for path in (table, record):
         write_mixtures(path, fits)
@@ -267,7 +278,7 @@ def mix_scans(work: Work) -> dict[str, Any]:
         **_answers(fits, lambda fit: [_mixed(each) for each in fit.mixtures], _MIXED),
         "curves": [_curve(fit.spectrum, fit.energy_ev, fit.values) for fit in fits],
         "known": "The lower the criterion the better; a difference of 6 is strong evidence.",
-        "remarks": [*remarks, *_left_out(fits)],
+        "remarks": [*remarks, *shifted_farther(fits), *_left_out(fits)],
         "terminal": files.terminal("mix", *words, "--output", table, "--plot", plot),
     }
 
@@ -307,10 +318,11 @@ def interpret_scans(work: Work) -> dict[str, Any]:
     work.say(0.0, "reading the model")
     model = Path(work.given["model"])
     interpreter = load_interpreter(model)
-    found = []
-    for k, path in enumerate(files.scans):
-        work.say((k + 1) / (len(files.scans) + 1), f"{k} of {plural(len(files.scans), 'scan')} read")
-        found += interpret_files([path], interpreter, *files.how)
+    work.say(0.5, "reading the scans")
+    remarks: list[str] = []
+    found = interpret_files(
+        files.scans, interpreter, *files.how, leave_out=lambda sentence: remarks.append(f"Left out: {sentence}")
+    )
     table = files.to_write("site.csv")
     write_values(table, found)
     card = interpreter.card
@@ -324,6 +336,7 @@ def interpret_scans(work: Work) -> dict[str, Any]:
             }
             for each in found
         ],
+        "remarks": remarks,
         "terminal": files.terminal("interpret", *files.scans, "--model", Path(*model.parts[-4:]), "--output", table),
     }  # fmt: skip
 

@@ -276,6 +276,7 @@ def _rows(job: dict[str, Any]) -> Any:
 
 def _figure(jobs: list[dict[str, Any]], shown: str, *, with_sites: bool) -> dict[str, Any]:
     """The chosen spectra, laid over one another: averages as thick lines, sites as thin ones."""
+    jobs = [job for job in jobs if job["result"].get("curves")]  # work that was started again may still be ticked
     traces: list[dict[str, Any]] = []
     normal, several = shown == "normalised", len(jobs) > 1
     scale = 1.0 if normal else 1e3

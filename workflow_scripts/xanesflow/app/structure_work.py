@@ -21,7 +21,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.parallel import cores
 from xanesflow.core.provenance import versions
-from xanesflow.core.sites import ELEMENTS, SYMPREC_A, Subset
+from xanesflow.core.sites import ELEMENTS, SYMPREC_A, Subset, parent_of
 from xanesflow.core.text import plural
 from xanesflow.matching.kept_spectra import compute_or_take
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
@@ -219,6 +219,7 @@ def predict_spectra(work: Work) -> dict[str, Any]:
 
     `given["model"]` is as the page's command named it.
     """
+    from xanesflow.prediction.plot import site_name
     from xanesflow.prediction.predict_files import predict_structures
     from xanesflow.prediction.trained_models import load_models
 
@@ -239,16 +240,19 @@ def predict_spectra(work: Work) -> dict[str, Any]:
     rows, curves, mean = [], [], None
     for each in predicted.subsets.values():
         for k in range(len(each)):
-            site = f"{given['element']} {each.site_index[k]} (×{each.multiplicity[k]})"
-            row = {"site": site, "key": f"0-{each.site_index[k]}"}
+            site, material = site_name(each, k), each.material_id[k]
+            cell = material.removeprefix(parent_of(material)).removeprefix(".cell")
+            row = {"site": site, "key": f"{cell or 0}-{each.site_index[k]}"}
             row["maximum (eV)"] = f"{each.energy_ev[each.spectra[k].argmax()]:.2f}"
             row["error (10⁻³ bohr²)"] = "?" if each.error is None else f"±{1e3 * each.error[k]:.3f}"
             row["training sites"] = "" if each.unlike is None else "unlike all" if each.unlike[k] else "near"
             rows.append(row)
             curves.append({"name": site, "key": row["key"], **_curve(each.energy_ev, each.spectra[k])})
-        if (whole := each.averages).material_id:
-            band = None if whole.band_68 is None else whole.band_68[:, -1].tolist()
-            mean = {**_curve(each.energy_ev, whole.spectra[-1]), "band": band}
+        whole, crystal = each.averages, parent_of(each.material_id[0])
+        if crystal in whole.material_id:
+            k = whole.material_id.index(crystal)
+            band = None if whole.band_68 is None else whole.band_68[:, k].tolist()
+            mean = {**_curve(each.energy_ev, whole.spectra[k]), "band": band}
     words = ["predict", _named(given), "--model", given["model"], "--output", table.name]
     words = _terminal(given, [*words, *(part for subset in wanted for part in ("--subset", subset))])
     _write_parameters(table.with_suffix(".json"), given, subsets=wanted, made=predicted.made, command=words)

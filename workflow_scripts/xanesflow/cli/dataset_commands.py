@@ -12,7 +12,7 @@ import typer
 
 from xanesflow.cli.options import AsJson, NewFolder
 from xanesflow.cli.terminal import print_result, report_input_errors
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError, sentence_about
 from xanesflow.core.text import plural
 
 dataset_app = typer.Typer(no_args_is_help=True, help="Datasets: describe, check, plot, export, compare.")
@@ -31,11 +31,8 @@ def _report_file_errors(*files: Path) -> Iterator[None]:
                 yield
         except BrokenPipeError:
             raise
-        except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            raise XanesflowError(
-                f"The system said: {error.strerror or error}{where}; fix that and try again."
-            ) from None
+        except (OSError, MemoryError) as error:
+            raise XanesflowError(sentence_about(error, full_path=True)) from None
 
 
 @dataset_app.command()

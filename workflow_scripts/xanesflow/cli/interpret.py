@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from xanesflow.cli.check_written import check_written
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, results
 from xanesflow.config.result_paths import trained_interpreters
@@ -25,11 +26,7 @@ def show_interpretation(files: Sequence[Path], model: Path | None, how: HowToRea
     Raises:
         XanesflowError: no file or not the model can be used, or the result cannot be written.
     """
-    if output is not None:
-        if output.suffix.lower() != ".csv" or output.is_dir():
-            raise WrongCallError(f"--output {output} must be a file that ends with .csv.")
-        if any(output.resolve() == file.resolve() for file in files):
-            raise WrongCallError(f"{output} is one of the spectra, which are never overwritten; name another.")
+    check_written([(output, _check_table)], files)
     if model is not None and str(model).startswith(PREFIX):
         raise WrongCallError(f"{model} predicts spectra and is no interpreter; name a file of {MADE}.")
     interpreter = load_interpreter(model or _only_model())
@@ -43,6 +40,11 @@ def show_interpretation(files: Sequence[Path], model: Path | None, how: HowToRea
     if output is not None:
         write_values(output, found)
         print_result(str(output))
+
+
+def _check_table(path: Path) -> None:
+    if path.suffix.lower() != ".csv":
+        raise WrongCallError(f"--output {path} must be a file that ends with .csv.")
 
 
 def _only_model() -> Path:

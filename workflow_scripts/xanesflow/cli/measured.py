@@ -8,9 +8,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from xanesflow.cli.check_written import check_written
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, results
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import plural
 from xanesflow.measured import MeasuredSpectrum, merge_spectra, read_measured
@@ -27,7 +28,8 @@ def show_measured(
     Raises:
         XanesflowError: a file cannot be used, or a result cannot be written.
     """
-    _check_results(len(files), files, merge=merge, output=output, plot=plot)
+    expected = 1 if merge else len(files)
+    check_written(((output, lambda path: check_output(path, expected)), (plot, check_plot)), files)
     spectra = [spectrum for file in files for spectrum in read_measured(file, *how)]
     if merge:
         if len(spectra) < 2:
@@ -50,22 +52,6 @@ def show_measured(
 
         draw_spectra(plot, spectra)
         print_result(str(plot))
-
-
-def _check_results(spectra: int, files: Sequence[Path], *, merge: bool, output: Path | None, plot: Path | None) -> None:
-    """Raise an error before the work if a result cannot be written under its name."""
-    for path in (output, plot):
-        if path is not None and path.is_dir():
-            raise WrongCallError(f"{path} is a folder; name a file in it.")
-        if path is not None and any(path.resolve() == file.resolve() for file in files):
-            raise WrongCallError(f"{path} is a measured file, which is never overwritten; name another.")
-    try:
-        if output is not None:
-            check_output(output, 1 if merge else spectra)
-        if plot is not None:
-            check_plot(plot)
-    except XanesflowError as error:
-        raise WrongCallError(str(error)) from None
 
 
 def _table(spectra: Sequence[MeasuredSpectrum]) -> Table:

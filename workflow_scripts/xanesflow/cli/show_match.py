@@ -11,11 +11,13 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
+from xanesflow.cli.check_written import check_written
 from xanesflow.cli.options import HowToRead
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.write_match import check_page, write_matches
@@ -49,10 +51,12 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
     with listening() as listener:
         references, calibration, left_out = get_references(element, wanted, listener)
-    matches = []
     with progress_bar(wanted=len(spectra) > 1) as progress:
-        for spectrum in progress.track(spectra, description="matching"):
-            matches.append(match_spectrum(spectrum, references, calibration, left_out=left_out))
+        matches = each_scan(
+            progress.track(spectra, description="matching"),
+            lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out, model=wanted.model),
+            leave_out_scan,
+        )
     if len(matches) == 1:
         _show_one(matches[0])
     else:
@@ -67,6 +71,11 @@ def read_scans(files: Sequence[Path], how: HowToRead) -> list[MeasuredSpectrum]:
         XanesflowError: there is no usable spectrum.
     """
     return read_several(files, *how, leave_out=lambda sentence: print_message(f"Left out: {sentence}", style="yellow"))
+
+
+def leave_out_scan(_spectrum: MeasuredSpectrum, sentence: str) -> None:
+    """Say of a scan that was read why it has no answer."""
+    print_message(f"Left out: {sentence}", style="yellow")
 
 
 @contextmanager
@@ -88,27 +97,9 @@ def listening() -> Iterator[Listener]:
 
 
 def check_outputs(outputs: Outputs, spectra: Sequence[Path], structures: Sequence[str] = ()) -> None:
-    """Refuse, before the work, names of results with a wrong ending, and those of something that is read.
-
-    Raises:
-        WrongCallError: one ends otherwise, is a folder, one of the spectra or structures, or in a folder of spectra.
-    """
-    given = [each.resolve() for each in (*spectra, *map(Path, structures))]
-    folders = [each.resolve() for each in spectra if each.is_dir()]
-    for path, check in ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot)):
-        if path is None:
-            continue
-        inside = path.resolve().parent in folders
-        if path.is_dir() or path.resolve() in given or (inside and path.exists()):
-            raise WrongCallError(f"{path} is a folder or one of the files that are read; name another file.")
-        if inside:
-            raise WrongCallError(
-                f"{path} lies in a folder of scans, where it would be read as one; name another place."
-            )
-        try:
-            check(path)
-        except XanesflowError as error:
-            raise WrongCallError(str(error)) from None
+    """As `check_written`; the structures are those of the command line."""
+    checks = ((outputs.output, check_output), (outputs.page, check_page), (outputs.plot, check_plot))
+    check_written(checks, spectra, list(map(Path, structures)))
 
 
 def say_remarks(spectra: Sequence[MeasuredSpectrum]) -> None:

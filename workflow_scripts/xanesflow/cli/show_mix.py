@@ -10,12 +10,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from xanesflow.cli.options import HowToRead
-from xanesflow.cli.show_match import Outputs, caution, check_outputs, listening, read_scans, say_remarks
+from xanesflow.cli.show_match import (
+    Outputs,
+    caution,
+    check_outputs,
+    leave_out_scan,
+    listening,
+    read_scans,
+    say_remarks,
+)
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
-from xanesflow.core.text import listing, plural, printable
+from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import get_standards, one_element
-from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures
+from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures, shifted_farther
 
 _SHOWN = 10
 
@@ -52,13 +61,15 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
     say_remarks(spectra)
     if remark:
         print_message(remark, style="yellow")
-    fits = []
     with progress_bar() as progress:
-        for spectrum in progress.track(spectra, description="fitting"):
-            fits.append(fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one))
+        fits = each_scan(
+            progress.track(spectra, description="fitting"),
+            lambda spectrum: fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one),
+            leave_out_scan,
+        )
     if len(fits) == 1:  # in a series, no scan is a standard of itself
         caution([f"Left out: {each}" for each in fits[0].left_out])
-    caution(_at_limits(fits, "" if wanted.computed else ", or raise --max-shift"))
+    caution(shifted_farther(fits, "" if wanted.computed else ", or raise --max-shift"))
     results().print(_table(fits))
     if wanted.output is not None:
         from xanesflow.matching.write_mix import write_mixtures  # loads matplotlib
@@ -104,18 +115,6 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
 
         draw_components(plot, found)
         print_result(str(plot))
-
-
-def _at_limits(fits: Sequence[MixtureFit], more: str) -> list[str]:
-    """A sentence if standards of the best combinations are shifted as far as they may be; `more`: what else to do."""
-    names = list(dict.fromkeys(name for fit in fits for name in fit.mixtures[0].at_limit))
-    if not names:
-        return []
-    return [
-        f"In the best combination {listing([printable(name, 40) for name in names])} would be shifted farther than "
-        "allowed, so energy scales differ, or this is not what the sample holds; calibrate the files with a foil"
-        f"{more}."
-    ]
 
 
 def _table(fits: Sequence[MixtureFit]) -> Table:

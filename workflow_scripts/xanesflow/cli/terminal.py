@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 from rich.text import Text
 
-from xanesflow.core.errors import WrongCallError, XanesflowError
+from xanesflow.core.errors import WrongCallError, XanesflowError, sentence_about
 from xanesflow.core.text import without_controls
 
 STOPPED = 130  # 128 + SIGINT, the convention of shells
@@ -68,9 +68,8 @@ def report_errors() -> Iterator[None]:
         _end(str(error), 1)
     except BrokenPipeError:  # `| head`
         sys.exit(1)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        _end(f"The system said: {error.strerror or error}{where}; fix that and try again.", 1)
+    except (OSError, MemoryError) as error:
+        _end(sentence_about(error, full_path=True), 1)
     except KeyboardInterrupt:
         print_message("stopped")
         sys.exit(STOPPED)

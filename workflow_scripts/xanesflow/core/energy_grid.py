@@ -1,4 +1,4 @@
-"""The energy grid of the dataset, and the σ envelope on it."""
+"""The energy grid of the dataset, the σ envelope on it, and even energies elsewhere."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ N_POINTS = 141
 STEP_EV = 0.25
 RANGE_EV = 35.0
 
+_TOLERANCE = 1e-6  # in steps: an end that misses a multiple by rounding alone counts as one
+
 
 def energy_grid(start_ev: float) -> Array:
     """Return the 141 absolute energies in eV: 35 eV from `start_ev` in steps of 0.25 eV."""
     return start_ev + STEP_EV * np.arange(N_POINTS, dtype=np.float64)
+
+
+def even_energies(first_ev: float, last_ev: float, step_ev: float) -> Array:
+    """(n,) the multiples of a step from `first_ev` to `last_ev`, in eV; none where the range holds none."""
+    first, last = np.ceil(first_ev / step_ev - _TOLERANCE), np.floor(last_ev / step_ev + _TOLERANCE)
+    return np.round(np.arange(first, last + 1) * step_ev, 6)
 
 
 def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_start_ev: float) -> Array:

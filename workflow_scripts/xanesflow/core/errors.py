@@ -202,12 +202,18 @@ class TryAgainError(LibraryError):
         self.wait_s = wait_s
 
 
-def sentence_about(error: Exception) -> str:
-    """The sentence that commands and page say about an error; a fault of xanesflow also prints its traceback."""
+def sentence_about(error: Exception, *, full_path: bool = False) -> str:
+    """The sentence that commands and page say about an error; a fault of xanesflow also prints its traceback.
+
+    Args:
+        error: what was raised.
+        full_path: whether a file is named with its folders, as on a terminal.
+    """
     if isinstance(error, XanesflowError):
         return str(error)
     if isinstance(error, OSError):
-        where = f" ({Path(str(error.filename)).name})" if error.filename else ""
+        name = str(error.filename or "")
+        where = f" ({name if full_path else Path(name).name})" if name else ""
         return f"The system said: {error.strerror or error}{where}; fix that and try again."
     if isinstance(error, MemoryError):
         return "This needs more memory than there is; free some, or give less at a time."

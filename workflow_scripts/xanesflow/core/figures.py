@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from xanesflow.core.files import atomic_path, write_text
+from xanesflow.core.text import printable
 
 TRUTH, MODEL, BASELINE, BAND = "#222222", "#0072B2", "#D55E00", "#9ecae1"
 
@@ -87,6 +88,12 @@ def shorten_svg(text: str) -> str:
         return re.sub(r"(?<!\s)\s*([MLCQz])\s*(?=[-\d\"])", r"\1", rounded) if place[0].startswith(" d=") else rounded
 
     return re.sub(r">\s+<", "><", _PLACES.sub(shorten, text))
+
+
+def plain_text(text: str, length: int) -> str:
+    """Make foreign text safe for a figure: printable, at most `length` characters, and never taken for mathematics."""
+    cut = printable(text) if len(text) <= length else printable(text, length - 1) + "…"
+    return cut.replace("$", r"\$")
 
 
 def in_thousandths(axis: Axis) -> None:

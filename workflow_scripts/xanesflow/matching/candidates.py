@@ -100,17 +100,17 @@ def find_candidates(
         names = {example.id: example.name for example in load_examples()}
         materials += [(names.get(material.material_id, ""), material) for material in read]
         refused += [f"{each.material_id}: {each.detail}" for each in rejected]
-    without = 0
+    unwanted = 0  # without the element, or left out by the narrowing
     for name, material in materials:
-        if element not in material.elements:
-            without += 1
-        elif narrowing.keeps(material):
-            candidate = candidate_of(material, element, name)
-            before = found.setdefault(candidate.id, candidate)
-            if before.material.structure != material.structure:
-                refused.append(f"{candidate.id} ({candidate.formula}): another structure has this id; rename one.")
+        if element not in material.elements or not narrowing.keeps(material):
+            unwanted += 1
+            continue
+        candidate = candidate_of(material, element, name)
+        before = found.setdefault(candidate.id, candidate)
+        if before.material.structure != material.structure:
+            refused.append(f"{candidate.id} ({candidate.formula}): another structure has this id; rename one.")
     if not found:
-        raise XanesflowError(_nothing(given, element, narrowing, without, refused))
+        raise XanesflowError(_nothing(given, element, narrowing, unwanted, refused))
     return [found[key] for key in sorted(found)], refused
 
 
@@ -155,9 +155,9 @@ def candidate_of(material: Material, element: str, name: str = "") -> Candidate:
     return Candidate(material.material_id, name, element, material, sites)
 
 
-def _nothing(given: Sequence[str], element: str, narrowing: Narrowing, without: int, refused: Sequence[str]) -> str:
+def _nothing(given: Sequence[str], element: str, narrowing: Narrowing, unwanted: int, refused: Sequence[str]) -> str:
     what = first_few([str(each) for each in given])
-    if refused and not without:
+    if refused and not unwanted:
         return f"None of the structures of {what} can be used ({first_few([each.rstrip('.') for each in refused])})."
     limits = []
     if narrowing.contains:

@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 CALIBRATIONS = Path(__file__).parent / "calibrations"
 """Folder of the calibrations that come with the package, one for each kind of candidates."""
 
+MEASURED = "measured"
+"""Takes the place of a level of theory where the candidates are measured spectra."""
+
 MEASURES = ("log_rms", "log_slope_mismatch", "log_rank_mismatch", "shift_deviation", "width_deviation")
 
 PIVOT, HIGHEST = 3.0, 3.5
@@ -53,7 +56,7 @@ class MatchCalibration:
     """What was learned from the known standards for one kind of candidates.
 
     Attributes:
-        theory: level of theory of the candidates, or `measured`.
+        theory: level of theory of the candidates, or `MEASURED`.
         weights: of the measures, by name.
         expected: by class of material (`metal`, `compound`) and element; `other` stands for further elements.
         slope_ev: by how much the shift of a compound rises for one more in its oxidation state, as computed edges
@@ -72,6 +75,11 @@ class MatchCalibration:
     correction: SpectrumCorrection
     rms_of_right: float
     known: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def computed(self) -> bool:
+        """Whether the candidates are computed; else they are measured."""
+        return self.theory != MEASURED
 
     def expects(self, element: str, *, metal: bool, oxidation_state: float | None) -> Expected:
         """What a candidate should need."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.likeness import AFTER_EV, BEFORE_EV, STEP_EV
 from xanesflow.measured import MeasuredSpectrum
@@ -72,7 +73,7 @@ def find_components(spectra: Sequence[MeasuredSpectrum]) -> Components:
     half = float(np.median([each.half_step_ev for each in spectra]))
     first = max(half - BEFORE_EV, *(each.energy_ev[0] for each in spectra))
     last = min(half + 2 * AFTER_EV, *(each.energy_ev[-1] for each in spectra))
-    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    energy = even_energies(first, last, STEP_EV)
     if len(energy) < _FEWEST_ENERGIES:
         raise XanesflowError(
             "The scans have hardly any energies near the edge in common; leave out those of another edge."

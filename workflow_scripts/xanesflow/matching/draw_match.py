@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import COLOURS, MODEL, TRUTH, figure, plain_text
 from xanesflow.core.text import printable
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.ranking import Row
 
-COLOURS = (MODEL, BASELINE, "#009E73")
-BEST = len(COLOURS)
+BEST = 3
 """How many candidates are laid over the measured spectrum."""
 
 _BARS = 12
@@ -30,11 +29,11 @@ def draw_match(path: Path, match: Match) -> None:
         spectra, rest, bars = (drawn.add_subplot(part) for part in (grid[0, 0], grid[1, 0], grid[:, 1]))
         spectra.plot(energy, match.target.values, color=TRUTH, lw=1.6, label="measured")
         for row, colour in zip(best, COLOURS, strict=False):
-            name = f"{row.rank} {label_of(row)}, RMS {row.likeness.rms:.3f}"
+            name = f"{row.rank} {plain_text(label_of(row), 32)}, RMS {row.likeness.rms:.3f}"
             spectra.plot(energy, row.likeness.fitted, color=colour, lw=1.1, label=name)
             rest.plot(energy, match.target.values - row.likeness.fitted, color=colour, lw=1.0)
         spectra.set_ylabel("normalised absorption")
-        spectra.set_title(printable(match.spectrum.source, 60))
+        spectra.set_title(plain_text(match.spectrum.source, 60))
         spectra.legend(loc="lower right", fontsize=7)
         rest.axhline(0, color=TRUTH, lw=0.6)
         rest.set_ylabel("difference")
@@ -43,7 +42,7 @@ def draw_match(path: Path, match: Match) -> None:
             axes.ticklabel_format(useOffset=False)
         shown = match.rows[:_BARS][::-1]
         bars.barh(range(len(shown)), [100 * row.certainty for row in shown], color=MODEL)
-        bars.set_yticks(range(len(shown)), [label_of(row) for row in shown], fontsize=7)
+        bars.set_yticks(range(len(shown)), [plain_text(label_of(row), 32) for row in shown], fontsize=7)
         bars.set_xlabel("certainty (%)")
         bars.set_xlim(0, 100)
 
@@ -54,7 +53,7 @@ def draw_matches(path: Path, matches: Sequence[Match]) -> None:
         draw_match(path, matches[0])
         return
     first = dict.fromkeys(match.rows[0].reference.id for match in matches)
-    names = {row.reference.id: label_of(row) for match in matches for row in match.rows}
+    names = {row.reference.id: plain_text(label_of(row), 32) for match in matches for row in match.rows}
     with figure(path, 7.0, 3.6) as drawn:
         axes = drawn.subplots()
         for candidate in first:

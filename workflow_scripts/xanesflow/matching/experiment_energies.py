@@ -21,20 +21,18 @@ from xanesflow.core.errors import WrongCallError
 from xanesflow.core.sites import Subset, parent_of
 from xanesflow.core.text import listing
 from xanesflow.interpretation.describe_structure import oxidation_states
-from xanesflow.matching.choice_model import CALIBRATIONS, Expected, read_match_calibration
+from xanesflow.matching.choice_model import CALIBRATIONS, MEASURED, Expected, read_match_calibration
 from xanesflow.matching.surroundings import is_metallic
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.structures.material import Material
 
 ENERGIES = Path(__file__).parent / "energies"
 
-_COMPUTED = "measured"  # the calibration that is of no level of theory
-
 
 def known_theories() -> list[str]:
     """Levels of theory whose energies were compared with experiment."""
     names = {path.stem for folder in (CALIBRATIONS, ENERGIES) for path in folder.glob("*.json")}
-    return sorted(names - {_COMPUTED})
+    return sorted(names - {MEASURED})
 
 
 def check_alignable(theory: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import cores
-from xanesflow.core.text import plural
+from xanesflow.core.text import listing, plural
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
-from xanesflow.matching.choice_model import MatchCalibration, read_match_calibration
+from xanesflow.matching.choice_model import MEASURED, MatchCalibration, read_match_calibration
 from xanesflow.matching.compute_candidates import (
     DEFAULT_THEORY,
     Site,
@@ -23,9 +23,9 @@ from xanesflow.matching.mixtures import MAX_SHIFT_EV, Standard
 from xanesflow.matching.rank_candidates import check_k_edge
 from xanesflow.matching.ranking import Reference
 from xanesflow.matching.references import (
-    MEASURED,
     computed_references,
     computed_standards,
+    load_predictor,
     material_spectra,
     measured_references,
     predicted_spectra,
@@ -47,6 +47,11 @@ class Wanted:
     narrowing: Narrowing = field(default_factory=Narrowing)  # which candidates are kept
     cache: Path | None = None  # folder of kept spectra; None: the user's
     workers: int | None = None  # sites at a time; None: one for each core
+
+    @property
+    def model(self) -> str:
+        """Names of the models that predict; empty if the candidates are computed or measured."""
+        return listing(list(map(str, self.models)))
 
 
 @dataclass(frozen=True)
@@ -90,17 +95,14 @@ def get_references(
         listener.say(f"{plural(len(references), 'measured spectrum', 'measured spectra')} of {element}")
         return references, read_match_calibration(MEASURED), failed
     calibration = read_match_calibration(wanted.theory)
+    model = load_predictor(wanted.models, element) if wanted.models else None  # wrong ones are found before the work
     candidates, refused = find_candidates(wanted.structures, element, wanted.narrowing)
     spectra = compute_candidates(candidates, wanted, listener)
     folder = wanted.cache or default_folder()
     found, failed = material_spectra(candidates, *spectra)
-    if wanted.models:
-        found, lacking = predicted_spectra(candidates, found, wanted.models)
+    if model and found:
+        found, lacking = predicted_spectra(candidates, found, *model)
         failed += lacking
-        listener.warn(
-            "Predicted spectra are normalised by the engine's background; the certainty was learned from "
-            f"{wanted.theory} and may not hold for this model."
-        )
     return computed_references(candidates, found, folder), calibration, refused + failed
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import MeasuredSpectrum
 
@@ -88,7 +89,7 @@ def target_of(spectrum: MeasuredSpectrum) -> Target:
     half = spectrum.half_step_ev
     first = max(half - BEFORE_EV, spectrum.energy_ev[0])
     last = min(half + AFTER_EV, spectrum.energy_ev[-1])
-    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    energy = even_energies(first, last, STEP_EV)
     # Averages over a step, where the scan has several points in it, lower its noise.
     fine = np.arange(energy[0] - STEP_EV / 2, energy[-1] + STEP_EV, STEP_EV / 8)
     integral = np.concatenate(

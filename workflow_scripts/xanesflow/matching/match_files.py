@@ -11,6 +11,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import plural
 from xanesflow.matching.draw_match import draw_match
+from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import Listener, Wanted, get_references
 from xanesflow.matching.rank_candidates import Match, check_k_edge, match_spectrum
 from xanesflow.matching.write_match import write_matches
@@ -34,7 +35,7 @@ def match_files(
 ) -> None:
     """Rank the candidates for every scan, and write tables and figures.
 
-    A file that cannot be used is named in the table of those left out. Scans may be of several elements.
+    A file or scan that cannot be used is named in the table of those left out. Scans may be of several elements.
 
     Args:
         files: measured spectra.
@@ -43,17 +44,25 @@ def match_files(
         element: symbol of the absorber; None: as each file says.
 
     Raises:
-        XanesflowError: no file can be used, nothing holds an element of the scans, or no candidate has a spectrum.
+        XanesflowError: no file or no scan can be used, nothing holds an element of the scans, or no candidate has a
+            spectrum.
     """
-    spectra, left_out = _read(files, Normalisation(element=element))
+    files_of, left_out = _read(files, Normalisation(element=element))
     listener = Listener(log.info, log.warning, lambda done, of: log.info("%d of %s computed", done, plural(of, "site")))
-    matches: list[Match] = []
-    for symbol in sorted({spectrum.element for spectrum in spectra}):
-        references, calibration, failed = get_references(symbol, candidates, listener)
-        for spectrum in spectra:
-            if spectrum.element == symbol:
-                matches.append(match_spectrum(spectrum, references, calibration, left_out=failed))
-                log.info("%s: %s", spectrum.source, matches[-1].conclusion)
+    elements = sorted({spectrum.element for spectrum in files_of})
+    known = {symbol: get_references(symbol, candidates, listener) for symbol in elements}
+
+    def answer(spectrum: MeasuredSpectrum) -> Match:
+        references, calibration, failed = known[spectrum.element]
+        found = match_spectrum(spectrum, references, calibration, left_out=failed, model=candidates.model)
+        log.info("%s: %s", spectrum.source, found.conclusion)
+        return found
+
+    def leave_out(spectrum: MeasuredSpectrum, sentence: str) -> None:
+        left_out.append({"file": str(files_of[spectrum]), "detail": sentence})
+        log.warning("Left out: %s", sentence)
+
+    matches = each_scan(sorted(files_of, key=lambda each: each.element), answer, leave_out)
     outputs.figures.mkdir(parents=True, exist_ok=True)
     for number, match in enumerate(matches):
         draw_match(outputs.figures / f"{number:04d}.svg", match)
@@ -62,16 +71,16 @@ def match_files(
     write_matches(outputs.ranking, matches, series=True)
 
 
-def _read(files: Iterable[Path], how: Normalisation) -> tuple[list[MeasuredSpectrum], list[dict[str, str]]]:
-    """The spectra, and a row for each file that cannot be used."""
-    spectra: list[MeasuredSpectrum] = []
+def _read(files: Iterable[Path], how: Normalisation) -> tuple[dict[MeasuredSpectrum, Path], list[dict[str, str]]]:
+    """The spectra with their files, and a row for each file that cannot be used."""
+    spectra: dict[MeasuredSpectrum, Path] = {}
     left_out: list[dict[str, str]] = []
     for path in files:
         try:
             found = read_measured(path, normalisation=how)
             for spectrum in found:
                 check_k_edge(spectrum)
-            spectra += found
+            spectra |= dict.fromkeys(found, path)
         except XanesflowError as error:
             left_out.append({"file": str(path), "detail": str(error)})
             log.warning("Left out: %s", error)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from xanesflow import __version__
+from xanesflow.core.figures import COLOURS
 from xanesflow.core.files import write_text
 from xanesflow.core.templates import environment
 from xanesflow.core.text import printable
-from xanesflow.matching.draw_match import BEST, COLOURS, label_of
+from xanesflow.matching.draw_match import BEST, label_of
 from xanesflow.matching.rank_candidates import Match
 from xanesflow.matching.surroundings import Surroundings
 from xanesflow.matching.write_match import row_values

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.spectrum_store import StoredSpectrum
 
@@ -46,7 +47,7 @@ def average_sites(spectra: Sequence[StoredSpectrum], multiplicities: Sequence[in
         raise XanesflowError(lacking[0])
     first = min(each.energy_ev[0] for each in spectra)
     last = min(each.energy_ev[-1] for each in spectra)
-    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    energy = even_energies(first, last, STEP_EV)
     weights = np.array(multiplicities, dtype=np.float64) / sum(multiplicities)
     cross_section = weights @ np.array([np.interp(energy, each.energy_ev, each.cross_section) for each in spectra])
     background = weights @ np.array([np.interp(energy, each.energy_ev, each.background) for each in spectra])

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
 from scipy.stats import t as student
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import plural, printable
+from xanesflow.core.text import listing, plural, printable
 from xanesflow.matching.ranking import without_itself
 from xanesflow.measured import MeasuredSpectrum
 
@@ -152,6 +153,18 @@ def fit_mixtures(
     return MixtureFit(spectrum, energy, values, ranked, tuple(itself))
 
 
+def shifted_farther(fits: Sequence[MixtureFit], more: str = "") -> list[str]:
+    """A sentence if standards of the best combinations are shifted as far as they may be; `more`: what else to do."""
+    names = list(dict.fromkeys(name for fit in fits for name in fit.mixtures[0].at_limit))
+    if not names:
+        return []
+    return [
+        f"In the best combination {listing([printable(name, 40) for name in names])} would be shifted farther than "
+        "allowed, so energy scales differ, or this is not what the sample holds; calibrate the files with a foil"
+        f"{more}."
+    ]
+
+
 def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[Floats, Floats]:
     """Even energies near the edge that all spectra cover at every shift, and the spectrum there."""
     half = spectrum.half_step_ev
@@ -167,7 +180,7 @@ def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> 
             f"{short.name} ends at {short.energy_ev[-1]:.0f} eV, less than {_LEAST_AFTER_EV:g} eV after the edge of "
             f"{spectrum.source} at {half:.0f} eV; leave it out."
         )
-    energy = np.arange(np.ceil(first / STEP_EV), np.floor(last / STEP_EV) + 1) * STEP_EV
+    energy = even_energies(first, last, STEP_EV)
     return energy, np.interp(energy, spectrum.energy_ev, spectrum.flattened)
 
 

@@ -23,7 +23,7 @@ class Match:
 
     spectrum: MeasuredSpectrum  # the measured one
     target: Target  # the part of it that was compared
-    theory: str  # level of theory of the candidates, or `measured`
+    theory: str  # level of theory of the candidates, `measured`, or `predicted by` models
     rows: tuple[Row, ...]  # the candidates, the most probable first
     conclusion: str  # what can be said, in a sentence
     warnings: tuple[str, ...]  # sentences on what is known to fail here
@@ -55,14 +55,17 @@ def match_spectrum(
     calibration: MatchCalibration,
     *,
     left_out: Iterable[str] = (),
+    model: str = "",
 ) -> Match:
     """Compare a measured spectrum with references of its element and rank them; it is no candidate for itself.
 
     Args:
         spectrum: of a K edge.
         references: the candidates.
-        calibration: of their level of theory.
+        calibration: of their level of theory; if a model predicts them, of the engine whose background they are
+            normalised by.
         left_out: sentences on candidates that have no spectrum.
+        model: name of the model that predicts them; empty: they are computed or measured.
 
     Raises:
         XanesflowError: the spectrum is not of a K edge, or no candidate can be compared with it.
@@ -72,11 +75,13 @@ def match_spectrum(
     others, itself = without_itself(spectrum, references)
     missing = [*left_out, *itself]
     fitted: list[tuple[Reference, Likeness]] = []
+    expectations: list[Expected] = []
     for reference in others:
         try:
             expected = expected_of(reference, spectrum.element, calibration)
             bounds = calibration.bounds(expected)
             fitted.append((reference, fit_candidate(target, reference.curve, bounds, calibration.correction)))
+            expectations.append(expected)
         except XanesflowError as error:
             missing.append(f"{reference.id}: {error}")
     if not fitted:
@@ -84,26 +89,26 @@ def match_spectrum(
             f"No candidate has a spectrum that can be compared with {spectrum.source}"
             + (f" ({missing[-1].rstrip('.')})." if missing else ".")
         )
-    expectations = [expected_of(reference, spectrum.element, calibration) for reference, _ in fitted]
     certainty = calibration.probabilities([likeness for _, likeness in fitted], expectations)
     order = sorted(range(len(fitted)), key=lambda i: (-certainty[i], fitted[i][1].rms, fitted[i][0].id))
     rows = tuple(Row(rank, *fitted[i], float(certainty[i])) for rank, i in enumerate(order, 1))
     return Match(
         spectrum,
         target,
-        calibration.theory,
+        f"predicted by {model}" if model else calibration.theory,
         rows,
         conclude(rows, spectrum.element),
-        tuple(_cautions(spectrum, rows, calibration)),
+        tuple(_cautions(spectrum, rows, calibration, predicted=bool(model))),
         tuple(missing),
         dict(calibration.known),
     )
 
 
-def _cautions(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: MatchCalibration) -> Iterator[str]:
+def _cautions(
+    spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: MatchCalibration, *, predicted: bool
+) -> Iterator[str]:
     """What is known to fail when computed and measured spectra are compared, said where it may apply."""
     best = rows[0].likeness
-    computed = calibration.theory != "measured"
     if best.rms > calibration.rms_of_right:
         closest = min(rows, key=lambda row: row.likeness.rms)
         better = closest.likeness.rms < min(best.rms, calibration.rms_of_right)
@@ -113,7 +118,7 @@ def _cautions(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: Matc
             f"{calibration.rms_of_right:.3f}): the sample may be none of them, a mixture, or damped by self-absorption."
         )
     carbonates = [row.reference.short_name for row in rows if row.reference.carbonate]
-    if computed and carbonates:
+    if calibration.computed and carbonates:
         yield (
             f"The two main peaks of carbonates are computed with the wrong intensities, so {first_of(carbonates)} "
             "may be the right answer at any rank."
@@ -123,13 +128,18 @@ def _cautions(spectrum: MeasuredSpectrum, rows: Sequence[Row], calibration: Matc
             "This is fluorescence: in a thick or concentrated sample self-absorption lowers the peaks, and another "
             "candidate may then look right."
         )
-    if computed and best.width_ev <= _SHARP_EV:
+    if calibration.computed and best.width_ev <= _SHARP_EV:
         yield (
             "The spectrum is about as sharp as a computed one; if it was measured with high energy resolution "
             "(HERFD), its pre-edge and peaks differ from the standards that the certainty was learned from."
         )
-    if computed and not any(spectrum.element in of_class for of_class in calibration.expected.values()):
+    if calibration.computed and not any(spectrum.element in of_class for of_class in calibration.expected.values()):
         yield f"No standard of {spectrum.element} was among those that the certainty was learned from."
+    if predicted:
+        yield (
+            "Predicted spectra are normalised by the engine's background; the certainty was learned from "
+            f"{calibration.theory} and may not hold for this model."
+        )
     if len(rows) < _FEW:
         counted = "candidate was" if len(rows) == 1 else "candidates were"
         yield (f"Only {len(rows)} {counted} compared; the certainty holds only if the right structure is among them.")

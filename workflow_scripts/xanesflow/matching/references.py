@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import list_files
+from xanesflow.core.sites import Subset
 from xanesflow.core.text import plural
 from xanesflow.matching.candidates import Candidate
 from xanesflow.matching.choice_model import MatchCalibration
@@ -25,9 +27,7 @@ from xanesflow.measured import MeasuredSpectrum, read_measured
 
 if TYPE_CHECKING:
     from xanesflow.prediction.data import SubsetPrediction
-
-MEASURED = "measured"
-"""Takes the place of a level of theory where the candidates are measured spectra."""
+    from xanesflow.prediction.predictor import Predictor
 
 
 def material_spectra(
@@ -78,33 +78,43 @@ def computed_references(
     return references
 
 
+def load_predictor(models: Sequence[str | Path], element: str) -> tuple[Predictor, str]:
+    """Models, as `prediction.trained_models.load_models` takes them, and the only subset of an element they predict.
+
+    Raises:
+        XanesflowError: a model cannot be read, or they predict the element at no level of theory or at several.
+    """
+    from xanesflow.prediction.predictor import Predictor  # slow to import
+
+    predictor = Predictor(models)
+    subsets = [each for model in predictor.models for each in model.subsets if Subset.parse(each).element == element]
+    if len(subsets) != 1:
+        raise XanesflowError(
+            f"The model predicts {element} at {plural(len(subsets), 'level')} of theory; give a model with one."
+        )
+    return predictor, subsets[0]
+
+
 def predicted_spectra(
-    candidates: Sequence[Candidate], spectra: Mapping[str, NormalisedSpectrum], models: Sequence[str | Path]
+    candidates: Sequence[Candidate], spectra: Mapping[str, NormalisedSpectrum], predictor: Predictor, subset: str
 ) -> tuple[dict[str, NormalisedSpectrum], list[str]]:
     """A model's spectra, divided by the edge step of the engine's background, as models predict none.
 
     Args:
         candidates: the structures.
-        spectra: of the engine, by id.
-        models: as `prediction.trained_models.load_models` takes them.
+        spectra: of the engine, by id; at least one.
+        predictor: as `load_predictor` makes it.
+        subset: what is predicted.
 
     Returns:
         The spectra by id, and a sentence for each candidate that the model cannot predict.
 
     Raises:
-        XanesflowError: the model cannot be read, or it predicts the element at no level or at several.
+        XanesflowError: the model can predict none.
     """
-    from xanesflow.prediction.predictor import Predictor  # slow to import
-
-    element = candidates[0].element
     known = [each for each in candidates if each.id in spectra]
-    predicted = Predictor(models).predict({each.id: each.structure() for each in known})
-    subsets = [each for name, each in predicted.subsets.items() if name.split("_")[0] == element]
-    if len(subsets) != 1:
-        raise XanesflowError(
-            f"The model predicts {element} at {plural(len(subsets), 'level')} of theory; give a model with one."
-        )
-    found = normalise_averages(subsets[0], spectra)
+    predicted = predictor.predict({each.id: each.structure() for each in known}, subsets=[subset])
+    found = normalise_averages(predicted[subset], spectra)
     lacking = [f"{each.id} ({each.formula}): the model does not predict it." for each in known if each.id not in found]
     return found, lacking
 
@@ -119,7 +129,7 @@ def normalise_averages(
         spectra: of the engine, by id; materials that are not among them are left out.
     """
     averages, energies = predicted.averages, predicted.energy_ev
-    even = np.arange(np.ceil(energies[0] / STEP_EV), np.floor(energies[-1] / STEP_EV) + 1) * STEP_EV
+    even = even_energies(energies[0], energies[-1], STEP_EV)
     found: dict[str, NormalisedSpectrum] = {}
     for name, row in zip(averages.material_id, averages.spectra, strict=True):
         if name not in spectra:

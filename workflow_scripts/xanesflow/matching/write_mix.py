@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from xanesflow.core.figures import BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure, plain_text
 from xanesflow.core.files import write_text
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components
-from xanesflow.matching.draw_match import COLOURS
 from xanesflow.matching.mixtures import Mixture, MixtureFit
 
-COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion")
+COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion", "shifts_ev")
 
 _SEPARATOR = ";"
 _MOST_COMPONENTS = 10
@@ -31,7 +30,7 @@ def mixture_values(mixture: Mixture) -> dict[str, Any]:
 
     values = (
         mixture.rank, _SEPARATOR.join(mixture.standards), joined(mixture.fractions), joined(mixture.low),
-        joined(mixture.high), round(mixture.rms, 6), round(mixture.criterion, 3),
+        joined(mixture.high), round(mixture.rms, 6), round(mixture.criterion, 3), joined(mixture.shifts_ev),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -66,6 +65,7 @@ def _record(fit: MixtureFit, remark: str) -> dict[str, Any]:
                 "fraction_low": each.low.tolist(),
                 "fraction_high": each.high.tolist(),
                 "shifts_ev": each.shifts_ev.tolist(),
+                "at_limit": list(each.at_limit),
                 "rms": each.rms,
                 "criterion": each.criterion,
                 "fitted": np.round(each.fitted, 6).tolist(),
@@ -83,8 +83,8 @@ def draw_mixtures(path: Path, fits: Sequence[MixtureFit]) -> None:
     fit, best = fits[0], fits[0].mixtures[0]
     with figure(path, 6.0, 4.4) as drawn:
         spectra, rest = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        shares = ", ".join(f"{printable(n, 24)} {f:.2f}" for n, f in zip(best.standards, best.fractions, strict=True))
-        spectra.plot(fit.energy_ev, fit.values, color=TRUTH, lw=1.6, label=printable(fit.spectrum.source, 40))
+        shares = ", ".join(f"{plain_text(n, 24)} {f:.2f}" for n, f in zip(best.standards, best.fractions, strict=True))
+        spectra.plot(fit.energy_ev, fit.values, color=TRUTH, lw=1.6, label=plain_text(fit.spectrum.source, 40))
         spectra.plot(fit.energy_ev, best.fitted, color=MODEL, lw=1.1, label=shares)
         rest.plot(fit.energy_ev, fit.values - best.fitted, color=BASELINE, lw=1.0)
         rest.axhline(0, color=TRUTH, lw=0.6)
@@ -101,7 +101,7 @@ def _draw_fractions(path: Path, fits: Sequence[MixtureFit]) -> None:
         axes = drawn.subplots()
         for name in names:
             best = [dict(zip(fit.mixtures[0].standards, fit.mixtures[0].fractions, strict=True)) for fit in fits]
-            axes.plot(range(1, len(fits) + 1), [each.get(name, 0.0) for each in best], ".-", label=printable(name, 40))
+            axes.plot(range(1, len(fits) + 1), [each.get(name, 0.0) for each in best], ".-", label=plain_text(name, 40))
         axes.set_xlabel("scan")
         axes.set_ylabel("fraction")
         axes.legend(fontsize=7)
@@ -153,7 +153,7 @@ def draw_components(path: Path, found: Components) -> None:
         scores.set_ylabel("score")
         rebuilt.plot(found.energy_ev, found.spectra[worst], color=TRUTH, lw=1.6, label="measured")
         rebuilt.plot(found.energy_ev, found.rebuilt(number)[worst], color=MODEL, lw=1.0, label="rebuilt")
-        rebuilt.set_title(f"worst: {printable(found.sources[worst], 40)}")
+        rebuilt.set_title(f"worst: {plain_text(found.sources[worst], 40)}")
         rebuilt.set_xlabel("photon energy (eV)")
         rebuilt.legend(fontsize=7)
         for axes in (components, rebuilt):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure
+from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure, plain_text
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
 _NEAR_EV = (-50.0, 120.0)  # range of the normalised spectrum that is shown, relative to the edge
@@ -32,7 +32,7 @@ def _as_measured(axes: Axes, spectrum: MeasuredSpectrum) -> None:
     behind = energy >= e0
     axes.plot(energy[behind], spectrum.post_edge[behind], color=BASELINE, lw=1.2, ls="--", label="after the edge")
     axes.axvline(e0, color="#888888", lw=0.8, ls=":")
-    axes.set(xlabel="Photon energy (eV)", ylabel="Absorption", title=_plain_text(spectrum.source, 48))
+    axes.set(xlabel="Photon energy (eV)", ylabel="Absorption", title=plain_text(spectrum.source, 48))
     axes.ticklabel_format(useOffset=False)
     axes.legend(loc="best")
 
@@ -41,7 +41,7 @@ def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
     first = spectra[0]
     for number, spectrum in enumerate(spectra):
         colour = TRUTH if len(spectra) == 1 else COLOURS[number % len(COLOURS)]
-        label = "normalised" if len(spectra) == 1 else _plain_text(spectrum.source, 28)
+        label = "normalised" if len(spectra) == 1 else plain_text(spectrum.source, 28)
         shown = label if number < 8 else "_"
         axes.plot(spectrum.energy_ev, spectrum.normalised, color=colour, lw=1.4, label=shown)
     if len(spectra) == 1:
@@ -58,9 +58,3 @@ def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
     )
     axes.ticklabel_format(useOffset=False)
     axes.legend(loc="lower right")
-
-
-def _plain_text(text: str, length: int) -> str:
-    """Shorten text, and escape what matplotlib would take for mathematics."""
-    cut = text if len(text) <= length else text[: length - 1] + "…"
-    return cut.replace("$", r"\$")

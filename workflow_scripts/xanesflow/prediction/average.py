@@ -17,14 +17,14 @@ Floats = NDArray[np.float64]
 class Averages:
     """Spectra of k whole materials, as an experiment on a powder sees them; all in bohr² per atom.
 
-    The cells that represent one disordered crystal are followed by their mean, weighted with their atoms.
+    The mean of the cells that represent one disordered crystal, weighted with their atoms, has the crystal's id.
 
     A material's spectrum is the mean over its sites, weighted with their multiplicities. The ends of its bands are the
     same means of the ends of the sites' bands. This assumes that the errors of a material's sites are fully correlated;
     if they were independent, the bands would be narrower. docs/guide/predict.md reports the coverage measured.
 
     Attributes:
-        material_id: k ids; a material has no average if one of its sites has no prediction.
+        material_id: k ids, sorted; a material has no average if one of its sites has no prediction.
         n_sites: (k,) inequivalent sites.
         n_atoms: (k,) atoms of the cell that the sites stand for.
         spectra: (k, 141).

@@ -78,16 +78,17 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
     return _Panel(
         f"{subscripts(each.formula[rows[0]])} · {material} · {element} K, {theory}{warned}",
         each.energies_of(material),
-        [_site_name(each, row, material, element) for row in rows],
+        [site_name(each, row) for row in rows],
         1e3 * each.spectra[rows],
         None if k is None else 1e3 * means.spectra[k],
         None if k is None or means.band_95 is None else 1e3 * means.band_95[:, k],
     )
 
 
-def _site_name(each: SubsetPrediction, row: int, material: str, element: str) -> str:
-    """`Fe 3 (×4)`, or `cell2 Fe 3 (×1)` for a cell that represents the material."""
-    cell = each.material_id[row].removeprefix(material).lstrip(".")
+def site_name(each: SubsetPrediction, row: int) -> str:
+    """`Fe 3 (×4)`, or `cell2 Fe 3 (×1)` for a cell that represents a disordered crystal."""
+    material, element = each.material_id[row], each.subset.split("_")[0]
+    cell = material.removeprefix(parent_of(material)).lstrip(".")
     return f"{cell} {element} {each.site_index[row]} (×{each.multiplicity[row]})".lstrip()
 
 

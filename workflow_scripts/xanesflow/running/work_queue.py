@@ -214,8 +214,9 @@ class WorkQueue:
 
     def remove(self, session: str, job_id: object) -> None:
         """Forget a job and its files."""
-        self.cancel(session, job_id)
-        job = self._jobs.pop(self.get(session, job_id).id)
+        with self._change:  # as threads look through the jobs
+            self.cancel(session, job_id)
+            job = self._jobs.pop(self.get(session, job_id).id)
         shutil.rmtree(self.folder / job.id, ignore_errors=True)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from xanesflow.codes.quick_look import QuickLook
+from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import COLOURS, TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
@@ -97,8 +98,7 @@ def common_grid(outcomes: Sequence[SiteResult], *, average: bool) -> Spectra:
         energy_ev = energies[0]
     else:
         first, last = max(e[0] for e in energies), min(e[-1] for e in energies)
-        steps = np.arange(np.ceil(first / STEP_EV - 1e-6), np.floor(last / STEP_EV + 1e-6) + 1)
-        energy_ev = np.round(steps * STEP_EV, 6)
+        energy_ev = even_energies(first, last, STEP_EV)
         if len(energy_ev) < 2:
             raise XanesflowError(
                 f"The spectra have no energies in common (one begins at {first:.1f} eV, one ends at {last:.1f} eV); "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xanesflow.core.figures import figure, panels
+from xanesflow.core.figures import COLOURS, TRUTH, figure, panels, write_note
 from xanesflow.core.sites import parse_site_id, rows_of_sites
 from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.spectra.store import read_spectra
@@ -17,7 +17,7 @@ from xanesflow.spectra.store import read_spectra
 SHOWN = 6
 """Number of sites that are drawn: those with the most levels of theory, the best pair of each element first."""
 
-_COLOURS = ("#222222", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_COLOURS = (TRUTH, *COLOURS)
 _UP = 1.2
 
 
@@ -33,8 +33,7 @@ def draw_codes(spectra: Mapping[str, Path], structures: Mapping[str, Path], *, t
     subsets = {name: read_spectra(path) for name, path in spectra.items()}
     found = compare_codes(subsets, structures, table)
     if found.empty:
-        with figure(output, 6.5, 1.2) as drawn:
-            drawn.text(0.5, 0.5, f"{', '.join(subsets)} share no site.", ha="center")
+        write_note(output, f"{', '.join(subsets)} share no site.")
         return
     # The sites that most theories have; each theory is shifted to the first one that the site has.
     most = found.groupby("site").size().sort_values(ascending=False, kind="stable")

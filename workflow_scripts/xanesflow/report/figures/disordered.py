@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xanesflow.core.energy_grid import Array
-from xanesflow.core.figures import MODEL, TRUTH, figure, panels
+from xanesflow.core.figures import MODEL, TRUTH, figure, panels, write_note
 from xanesflow.core.sites import parent_of, rows_of_sites
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
@@ -66,8 +66,7 @@ def draw_disordered(spectra: Path, site_table: Path, output: Path) -> None:
     curated = read_spectra(spectra)
     crystals = disordered_crystals(curated, pd.read_parquet(site_table))
     if not crystals:
-        with figure(output, 6.5, 1.2) as drawn:
-            drawn.text(0.5, 0.5, f"{curated.subset}: no disordered crystal has a whole cell with spectra.", ha="center")
+        write_note(output, f"{curated.subset}: no disordered crystal has a whole cell with spectra.")
         return
     shown = crystals[:PANELS]
     columns = min(COLUMNS, len(shown))
