@@ -88,7 +88,7 @@ def test_the_command_predicts_a_mineral_by_its_name(tmp_path):
 def test_other_elements_and_other_names_are_refused_in_a_sentence(tmp_path):
     with pytest.raises(XanesflowError, match="NiO holds Ni, O and the models are of Cu"):
         xanesflow.predict(rocksalt("Ni"), "builtin:Cu_FEFF")
-    with tells(match="No model builtin:Ni_FEFF comes with xanesflow, only builtin:Cu_FEFF and builtin:Cu_FEFF_from_FEFF8L"):
+    with tells(match="Ni_FEFF comes with xanesflow, only builtin:Cu_FEFF and builtin:Cu_FEFF_from_FEFF8L; name"):
         xanesflow.predict(rocksalt("Ni"), "builtin:Ni_FEFF")
     code, said = answer("predict", "nio-rocksalt", "--model", "builtin:Cu_FEFF")
     assert code == 2 and "the models are of Cu" in said
