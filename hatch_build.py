@@ -15,6 +15,7 @@ WORKFLOW = (
     "rules/*.smk",
     "workflow_scripts/*.py",
     "profiles/*/*.yaml",
+    "campaigns/*.csv",
     "campaigns/*.yaml",
     "envs/*",
     "report/*.rst",
