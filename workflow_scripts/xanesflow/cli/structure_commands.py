@@ -60,8 +60,8 @@ def xanes(
             "--theory",
             "-t",
             metavar="NAME",
-            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFFQ, FEFF 10 at small radii, seconds "
-            "to a minute; FEFF, FEFF 10 at the paper's settings, minutes.",
+            help="Level of theory: FEFF8L, the embedded engine, takes seconds; FEFFQ, FEFF 10 at small radii, half "
+            "a minute to two; FEFF, FEFF 10 at the paper's settings, minutes to hours.",
         ),
     ] = "FEFF8L",
     settings: Annotated[
@@ -107,7 +107,7 @@ def xanes(
 ) -> None:
     """Compute the K-edge XANES of a structure, and write it as a table (CSV, or for Athena) and a plot (PNG, SVG).
 
-    The embedded engine takes seconds; with `--theory FEFFQ` FEFF 10 at small radii takes seconds to a minute, with
+    The embedded engine takes seconds; with `--theory FEFFQ` FEFF 10 at small radii takes half a minute to two, with
     `--theory FEFF` at the paper's minutes, up to hours.
 
     Example: xanesflow xanes nio-rocksalt --element Ni
