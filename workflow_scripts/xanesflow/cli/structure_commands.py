@@ -125,6 +125,8 @@ def xanes(
     named = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
     given = {name: value for name, value in named.items() if value is not None}
     check_quick_look(theory, given)
+    if corrected and disorder != "refuse":  # before cells are filled
+        raise WrongCallError("Only ordered crystals are corrected; leave out --corrected or --disorder.")
     broadening = read_broadening(broaden) if broaden is not None else None
     request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
     if align and core_hole not in (None, "off"):
@@ -136,8 +138,6 @@ def xanes(
     if corrected:
         from xanesflow.prediction.correct_runs import correct_runs, find_correction
 
-        if disorder != "refuse":
-            raise WrongCallError("Only ordered crystals are corrected; leave out --corrected or --disorder.")
         model = find_correction(request.element, theory, look.engine.settings())
         correct = partial(correct_runs, model, request)
     quick_look(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure, plain_text
-from xanesflow.core.files import write_text
+from xanesflow.core.files import json_text, write_text
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import printable
 from xanesflow.matching.components import Components
@@ -47,7 +46,7 @@ def write_mixtures(path: Path, fits: Sequence[MixtureFit], remark: str = "") -> 
         write_rows(path, (("scan",) if several else ()) + COLUMNS, rows)
         return
     records = [_record(fit, remark) for fit in fits]
-    write_text(path, json.dumps(records[0] if len(records) == 1 else records, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json_text(records[0] if len(records) == 1 else records, indent=1) + "\n")
 
 
 def _record(fit: MixtureFit, remark: str) -> dict[str, Any]:
@@ -129,7 +128,7 @@ def write_components(path: Path, found: Components) -> None:
         "scores": np.round(found.scores[:, :shown], 6).tolist(),
         "misfit": np.round(misfit, 6).tolist(),
     }
-    write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json_text(record, indent=1) + "\n")
 
 
 def draw_components(path: Path, found: Components) -> None:

@@ -11,6 +11,7 @@ from xanesflow.codes.registry import run_features
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.sites import Subset
 from xanesflow.core.text import listing, quoted
+from xanesflow.features.cheap_runs.columns import differing_setting
 from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.builtin_models import builtin_models
 from xanesflow.prediction.exported_model import read_about
@@ -21,7 +22,7 @@ from xanesflow.structures.choose_site import Request
 
 
 def find_correction(element: str, theory: str, settings: Mapping[str, Any]) -> str:
-    """Name of the model that corrects runs of an element, such as `builtin:Cu_FEFF_from_FEFFQ`.
+    """Name of the model that corrects runs of an element, such as `builtin:Cu_FEFF_from_FEFF8L`.
 
     Args:
         element: symbol of the absorber.
@@ -32,22 +33,22 @@ def find_correction(element: str, theory: str, settings: Mapping[str, Any]) -> s
         WrongCallError: no model that comes with the package corrects such runs.
     """
     there = _corrections()
-    known = f"those that come with xanesflow correct {listing(sorted(f'{of[1]} of {of[0]}' for of in there))}"
-    if not there:
-        known = "no model of this kind comes with xanesflow"
     if (element, theory) not in there:
+        pairs = listing(sorted(f"{known_theory} of {known_element}" for known_element, known_theory in there))
+        known = (
+            f"those that come with xanesflow correct {pairs}" if pairs else "no model of this kind comes with xanesflow"
+        )
         raise WrongCallError(
             f"No model corrects {theory} spectra of {element}; {known}. Leave out --corrected, or train a delta model "
             "(docs/guide/delta.md)."
         )
     name, trained = there[element, theory]
     here = json.loads(json.dumps(settings))
-    for key in sorted(trained.keys() | here.keys()):
-        if trained.get(key) != here.get(key):
-            raise WrongCallError(
-                f"{name} corrects runs of {theory} with {key} {quoted(trained.get(key))}, and these have "
-                f"{quoted(here.get(key))}; leave out --corrected, or the option that changes it."
-            )
+    if (key := differing_setting(trained, here)) is not None:
+        raise WrongCallError(
+            f"{name} corrects runs of {theory} with {key} {quoted(trained.get(key))}, and these have "
+            f"{quoted(here.get(key))}; leave out --corrected, or the option that changes it."
+        )
     return name
 
 

@@ -24,7 +24,15 @@ from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Site, Subset, site_id
 from xanesflow.core.tables import read_structures
 from xanesflow.core.text import plural, quoted
-from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
+from xanesflow.features.cheap_runs.columns import (
+    FRAME_POINTS,
+    NUMBERS,
+    Row,
+    columns_of,
+    differing_setting,
+    meaning_of,
+    settings_hash,
+)
 from xanesflow.features.compute_features import REASON, write_features
 
 log = logging.getLogger(__name__)
@@ -118,7 +126,8 @@ def _check_one(settings: Mapping[str, Site], theory: str) -> None:
         return
     (first, one), (second, other) = list(settings.items())[:2]
     here, there = json.loads(first), json.loads(second)
-    key = next(key for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key))
+    key = differing_setting(here, there)
+    assert key is not None  # as JSON they differ
     raise XanesflowError(
         f"The {theory} runs of {site_id(*one)} and {site_id(*other)} have different settings ({key}: "
         f"{quoted(here.get(key))} "

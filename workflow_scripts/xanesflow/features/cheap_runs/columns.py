@@ -114,6 +114,11 @@ def _of_quick_feff(record: Mapping[str, Any]) -> list[float]:
 _NUMBERS_OF = {"feff8l": _of_embedded_engine, "feffq": _of_quick_feff}
 
 
+def differing_setting(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first name, in alphabetical order, whose value differs between two runs' settings; None if they are equal."""
+    return next((key for key in sorted(one.keys() | other.keys()) if one.get(key) != other.get(key)), None)
+
+
 def settings_hash(name: str, settings: Mapping[str, Any]) -> str:
     """SHA-256 that differs for runs of other settings or of another version of the code."""
     return sha256_text(json.dumps({"features": name, **settings}, sort_keys=True))

@@ -19,7 +19,15 @@ from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.text import quoted
-from xanesflow.features.cheap_runs.columns import FRAME_POINTS, NUMBERS, Row, columns_of, meaning_of, settings_hash
+from xanesflow.features.cheap_runs.columns import (
+    FRAME_POINTS,
+    NUMBERS,
+    Row,
+    columns_of,
+    differing_setting,
+    meaning_of,
+    settings_hash,
+)
 from xanesflow.features.featurize_structures import Features, Progress
 
 
@@ -51,13 +59,12 @@ class EngineRuns:
         with explain_damage("The model does not say how its runs of the engine were made ({why}).", quote=True):
             self._options = load(self._theory.options).of_run(trained)
         here = json.loads(json.dumps(load(self._theory.engine)(self._options).settings()))
-        for key in sorted(trained.keys() | here.keys()):
-            if trained.get(key) != here.get(key):
-                raise XanesflowError(
-                    f"The model learned from runs of the engine with {key} {quoted(trained.get(key))}, and here it is "
-                    f"{quoted(here.get(key))}, so its corrections would be wrong; install the version that it was "
-                    "trained with, or train it again."
-                )
+        if (key := differing_setting(trained, here)) is not None:
+            raise XanesflowError(
+                f"The model learned from runs of the engine with {key} {quoted(trained.get(key))}, and here it is "
+                f"{quoted(here.get(key))}, so its corrections would be wrong; install the version that it was trained "
+                "with, or train it again."
+            )
         self.weights_hash = settings_hash(name, here)
         self.workers = workers
         self._start_ev = start_ev
