@@ -20,7 +20,7 @@ from xanesflow.config.load import load_config
 from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import read_site_list
+from xanesflow.core.site_list import read_site_list
 from xanesflow.features.compute_features import write_features
 from xanesflow.models.delta.choose_sites import LENGTH, NOISE, choose_sites
 from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta

@@ -97,6 +97,14 @@ def test_of_a_list_of_sites_these_alone_are_computed(campaign):
     assert campaign.computed() == {"Ca": 1}
 
 
+def test_a_list_that_names_another_site_is_refused_before_anything_is_computed(campaign):
+    campaign.only = campaign.folder / "plan.csv"
+    campaign.only.write_text("material_id,site_index\nm-sr,1\nm-ca,4\n")
+    with pytest.raises(XanesflowError, match=r"plan\.csv names m-ca_004, which is no site of Cu_FEFF8L; remove it, or"):
+        campaign.run()
+    assert campaign.computed() == {}
+
+
 def test_runs_of_sites_that_leave_the_list_are_kept_until_they_are_planned_again(campaign):
     campaign.write("Sr", "Ca", "Ba", "Mg").run()
     campaign.only, rest = campaign.folder / "plan.csv", campaign.kept / "0000_rest.zip"
