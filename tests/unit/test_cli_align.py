@@ -1,5 +1,7 @@
 """`--align experiment` of `xanes` and `predict`: how far energies are moved, and that every file says so."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,12 @@ from xanesflow.core.errors import WrongCallError
 from xanesflow.matching import experiment_energies
 from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_match_calibration
 from xanesflow.matching.experiment_energies import expected_shift, known_theories
+from xanesflow.measured import read_measured
 from xanesflow.prediction.read import read_prediction
 from xanesflow.spectra import compute_sites
 from xanesflow.structures.material import describe
 
+ORIGIN = re.compile("# (structure|formula|structure_sha256|engine|versions): ")
 ENERGY = 8970 + 0.1 * np.arange(521)
 
 
@@ -72,6 +76,11 @@ def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
     (beside,) = (tmp_path / "moved").glob("*_normalised.csv")
     for file in (files[1], beside):
         assert sentence in file.read_text()
+    # Both say in the same lines what was computed, and how; read by `xanesflow measured`, they are of copper.
+    origins = [[line for line in file.read_text().splitlines() if ORIGIN.match(line)] for file in (files[1], beside)]
+    assert len(origins[0]) == 5 and origins[0] == origins[1]
+    (found,) = read_measured(beside)
+    assert (found.element, found.edge) == ("Cu", "K")
     assert "to experiment" not in files[0].read_text()
 
 

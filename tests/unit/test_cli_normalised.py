@@ -143,6 +143,10 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
         assert table["normalised"].to_numpy()[above] == pytest.approx(expected[above] / 8e-4, rel=0.02)
         assert table["broadened"].std() < table["normalised"].std()
         assert "by FEFF8L" in path.read_text()
+        head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        assert any("Cu_FEFF predicted by expert" in line for line in head)
+        for key in ("# models: ", "# versions: ", "# structure_sha256: "):
+            assert sum(line.startswith(key) for line in head) == 1
 
 
 def test_a_cell_of_a_disordered_crystal_is_normalised_without_the_crystal_itself(kept, tmp_path):

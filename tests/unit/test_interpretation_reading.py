@@ -262,8 +262,8 @@ def test_a_numbered_split_of_all_subsets_has_each_material_in_one_part(monkeypat
         names = np.array([f"mp-{n}" for n in numbers])
         n = len(names)
         return Subset(
-            element=element, material_id=names, site_index=np.zeros(n, int), spectra=np.ones((n, 141)), energy=np.arange(141.0),
-            split=np.full(n, "train"),
+            element=element, material_id=names, site_index=np.zeros(n, int), spectra=np.ones((n, 141)),
+            energy=np.arange(141.0), split=np.full(n, "train"),
         )  # fmt: skip
 
     class Dataset(dict):

@@ -17,7 +17,7 @@ from xanesflow.core.text import listing
 from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
 from xanesflow.spectra.compute_sites import SiteResult, compute_sites
-from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_spectra
+from xanesflow.spectra.write_xanes import common_grid, describe_origin, draw_plot, remarks, write_spectra
 from xanesflow.structures.choose_site import Request
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def quick_look(
     written = [*tables, *plots]
     if normalised or broadening is not None:
         beside = table.with_name(f"{table.stem}_normalised{'.dat' if athena else '.csv'}")
-        if write_normalised(beside, outcomes, broadening, aligned=aligned):
+        about = [*describe_origin(request, look), *([aligned] if aligned else [])]
+        if write_normalised(beside, outcomes, broadening, about=about):
             written.append(beside)
         else:
             print_message("Nothing is normalised: a site has no spectrum, or no background.", style="yellow")

@@ -18,6 +18,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import COLOURS, TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
+from xanesflow.core.tables import write_table
 from xanesflow.core.text import plural, subscripts
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
@@ -137,7 +138,7 @@ def write_spectra(
         The files.
     """
     said = [f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes]
-    origin = _origin(request, look)
+    origin = describe_origin(request, look)
     if athena:
         about = dict(zip((outcome.site for outcome in outcomes), said, strict=True))
         files = [(site.folder, about[site], mu) for site, mu in spectra.sites]
@@ -159,16 +160,11 @@ def write_spectra(
     if spectra.average is not None:
         columns.append(spectra.average)
         names.append("average")
-    rows = [
-        f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
-        for energy, *values in zip(*columns, strict=True)
-    ]
-    text = "\n".join([*("# " + " ".join(line.split()) for line in lines), ",".join(names), *rows])
-    write_text(path, text + "\n")
+    write_table(path, lines, names, columns)
     return [path]
 
 
-def _origin(request: Request, look: QuickLook) -> list[str]:
+def describe_origin(request: Request, look: QuickLook) -> list[str]:
     """What the spectra are of, and how they were computed, a line each."""
     material = request.material
     return [
