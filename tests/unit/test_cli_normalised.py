@@ -48,6 +48,10 @@ def test_the_table_has_the_weighted_mean_in_units_of_its_step(tmp_path):
     assert at["broadened"] == pytest.approx(1.0 + 0.6 * 2 / 2.5, abs=0.03)
     header = path.read_text(encoding="utf-8")
     assert "broadened: gaussian, width 1.5 eV" in header
+    widths = {"gaussian:1.5": "1.5 eV (standard deviation)", "lorentzian:1": "1 eV (full width at half maximum), rise"}
+    for kind, said in widths.items():
+        write_normalised(path, [outcome(0, 1, 1e-3)], read_broadening(kind))
+        assert f"width {said}" in path.read_text(encoding="utf-8")
     assert write_normalised(tmp_path / "out.dat", [outcome(0, 1, 1e-3), outcome(1, 3, 2e-3)], None)
     assert np.loadtxt(tmp_path / "out.dat") == pytest.approx(table[["energy_ev", "normalised"]].to_numpy(), abs=1e-6)
 

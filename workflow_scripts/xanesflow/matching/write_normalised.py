@@ -27,6 +27,8 @@ _WIDEST_EV = 50.0
 def read_broadening(text: str) -> Broadening:
     """A broadening from `gaussian:1.5`, `lorentzian:1:5` or `arctangent:1:5:30` (width, rise, centre in eV).
 
+    The width is a standard deviation or, where it rises, a full width at half maximum.
+
     Raises:
         WrongCallError: the text is none of these.
     """
@@ -115,8 +117,10 @@ def write_spectrum(
         columns.append(broaden(mean.energy_ev, mean.values, mean.edge_ev, broadening))
         names.append("broadened")
         centre = f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
-        rise = "" if broadening.kind == "gaussian" else f", rise {broadening.rise_ev:g} eV about {centre}"
-        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
+        how = " (standard deviation)"
+        if broadening.kind != "gaussian":
+            how = f" (full width at half maximum), rise {broadening.rise_ev:g} eV about {centre}"
+        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{how}")
     if path.suffix == ".dat":
         unit = "normalised absorption, 1 far above the edge"
         write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit, column="norm"))
