@@ -90,6 +90,13 @@ def test_energies_with_a_core_hole_are_not_known(at_once, tmp_path):
     assert code == 2 and "knows no energies with a core hole" in said
 
 
+def test_energies_at_settings_whose_field_is_off_are_not_known(tmp_path):
+    words = ("--align", "experiment", "--theory", "FEFF", "--settings", "quick", "--output", tmp_path)
+    code, _, said = call("xanes", "cu-fcc", *words)
+    assert code == 2 and "knows no energies with the settings quick" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def predict(*words):
     return call("predict", "cu2o-cuprite", "cu-fcc", "--model", model_of(), *words)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.feff.read_xmu import OF_ENGINE, parse_xmu
 from xanesflow.codes.feff8l.read_run import parse_xmu as parse_engine_xmu
 from xanesflow.core import limits
 from xanesflow.core.damage import explain_damage
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 _XMU = (
     (re.compile(r"xsedge\+"), parse_xmu),
-    (re.compile(r"^#\s*absorber\s+Z=", re.MULTILINE), parse_engine_xmu),
+    (OF_ENGINE, parse_engine_xmu),
 )
 """What the header of each code's xmu.dat holds, and its parser."""
 
