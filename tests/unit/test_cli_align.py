@@ -120,6 +120,13 @@ def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):
     assert "moved to experiment, each material by its shift, right to ±" in (tmp_path / "moved.csv").read_text()
 
 
+def test_files_of_a_prediction_that_was_there_before_are_named(tmp_path):
+    arguments = ("-o", tmp_path / "c.csv", "--plot", tmp_path / "c.svg")
+    assert "Replaced" not in predict(*arguments)[2]
+    code, _, said = predict(*arguments)
+    assert code == 0 and "Replaced what was there before: c.csv and c.svg." in said
+
+
 def test_predictions_for_athena_move_too(tmp_path):
     for name, words in {"plain": (), "moved": ("--align", "experiment")}.items():
         assert predict("-o", tmp_path / name, "--format", "athena", *words)[0] == 0

@@ -167,6 +167,9 @@ def test_a_cell_of_a_disordered_crystal_is_normalised_without_the_crystal_itself
     [
         (["--normalised"], "--output"),
         (["--normalised", "-o", "out.h5", "--site", "0"], "--site cannot be used"),
+        (["--broaden", "gaussian:1"], "--broaden writes its tables beside the spectra; name their file with --output"),
+        (["--broaden", "gaussian:1", "-o", "out.h5", "--site", "0"], "--site cannot be used with --broaden"),
+        (["-o", "out.h5", "--cache", "kept"], "--cache keeps what --normalised computes; add --normalised"),
         (["--broaden", "box:1", "-o", "out.h5"], "--broaden 'box:1'"),
         (["--broaden", "", "-o", "out.h5"], "--broaden '' is not understood"),
     ],

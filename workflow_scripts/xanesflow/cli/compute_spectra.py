@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from xanesflow.cli.align import describe_shift, moved
 from xanesflow.cli.show_spectra import announce, live_display, summary
-from xanesflow.cli.terminal import messages, print_message, print_result, results
+from xanesflow.cli.terminal import messages, print_message, print_written, results
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.parallel import cores
-from xanesflow.core.text import listing
 from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
 from xanesflow.spectra.compute_sites import SiteResult, compute_sites
@@ -108,10 +107,7 @@ def quick_look(
     if correct is not None:
         corrected = table.with_name(f"{table.stem}_corrected.csv")
         written += _write_corrected(corrected, correct(as_computed), aligned=bool(aligned))
-    if replaced := [path.name for path in written if path in there]:
-        print_message(f"Replaced what was there before: {listing(replaced)}.", style="yellow")
-    for path in written:
-        print_result(str(path))
+    print_written(written, there)
     return written
 
 
