@@ -19,7 +19,7 @@ from xanesflow.core.figures import COLOURS, TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.tables import write_table
-from xanesflow.core.text import plural, subscripts
+from xanesflow.core.text import about_time, plural, subscripts
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.structures.choose_site import Absorber, Request
@@ -56,15 +56,8 @@ def expected_time(request: Request, look: QuickLook, workers: int) -> str:
     if not expected:
         return ""
     altogether = max(sum(expected) / workers, *expected)
-    longest = f", the longest site {_about_time(max(expected))}" if len(expected) > 1 else ""
-    return f"Expected time: {_about_time(altogether)}{longest}, more if the machine is busy or slow."
-
-
-def _about_time(seconds: float) -> str:
-    """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
-    if seconds < 90:
-        return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+    longest = f", the longest site {about_time(max(expected))}" if len(expected) > 1 else ""
+    return f"Expected time: {about_time(altogether)}{longest}, more if the machine is busy or slow."
 
 
 def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
