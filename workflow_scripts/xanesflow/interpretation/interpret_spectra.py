@@ -210,8 +210,8 @@ def _of_computed(
         on_grid = onto_grid(energy, mu, start_ev=start_ev, max_flat_start_ev=MAX_FLAT_START_EV)
     except GridNotCoveredError as error:
         raise XanesflowError(
-            f"{spectrum.source} does not cover the energies that the interpreter learned from: {error}; give a whole "
-            "spectrum, at the energies that the code gives."
+            f"{spectrum.source} does not cover the energies that the interpreter learned from: {error}; give a "
+            "spectrum that covers that, at the energies that the code gives."
         ) from None
     return interpret(see(on_grid[None], "aligned"), interpreter, spectrum.source)
 
