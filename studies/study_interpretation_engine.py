@@ -23,7 +23,7 @@ import pandas as pd
 from matching_standards import STANDARDS, structure_of
 
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
-from xanesflow.core.energy_grid import onto_grid
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV, onto_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import ELEMENTS
 from xanesflow.interpretation.describe_structure import describe_structure
@@ -38,7 +38,6 @@ from xanesflow.matching.compute_candidates import DEFAULT_THEORY, make_engine, p
 from xanesflow.matching.spectrum_store import SpectrumStore
 
 SHOWN = ("oxidation_state", "cn", "nn_mean", "min_nn_nn")
-MAX_FLAT_START_EV = 10.0
 
 
 def read_shipped(given: Sequence[str], cache: Path | None) -> tuple[TrainingData, list[str]]:
@@ -76,7 +75,7 @@ def read_shipped(given: Sequence[str], cache: Path | None) -> tuple[TrainingData
         print(f"{number} left out: {reason}")
     data = TrainingData(
         ALL,
-        ELEMENTS,
+        {element: PAPER_ENERGY_START_EV[element] for element in ELEMENTS},
         ids,
         formulas,
         np.array(subsets),

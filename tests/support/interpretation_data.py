@@ -7,6 +7,7 @@ import numpy as np
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.training_data import TrainingData
 
+START_EV = 8983.0
 PARTS = np.array(["train"] * 7 + ["val", "val", "test", "test"])
 
 
@@ -31,4 +32,4 @@ def made_up_sites(n=220, *, seed=0, name="Cu_FEFF", parts=PARTS):
         values[:, order.index(column)] = numbers
     part = parts[np.arange(n) % len(parts)]
     ids = [f"mp-{k}_000" for k in range(n)]
-    return TrainingData(name, ("Cu",), ids, ["CuO"] * n, np.full(n, name), 1e-3 * spectra, values, part)
+    return TrainingData(name, {"Cu": START_EV}, ids, ["CuO"] * n, np.full(n, name), 1e-3 * spectra, values, part)

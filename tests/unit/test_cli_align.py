@@ -1,5 +1,7 @@
 """`--align experiment` of `xanes` and `predict`: how far energies are moved, and that every file says so."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,12 @@ from xanesflow.core.errors import WrongCallError
 from xanesflow.matching import experiment_energies
 from xanesflow.matching.choice_model import HIGHEST, PIVOT, read_match_calibration
 from xanesflow.matching.experiment_energies import expected_shift, known_theories
+from xanesflow.measured import read_measured
 from xanesflow.prediction.read import read_prediction
 from xanesflow.spectra import compute_sites
 from xanesflow.structures.material import describe
 
+ORIGIN = re.compile("# (structure|formula|structure_sha256|engine|versions): ")
 ENERGY = 8970 + 0.1 * np.arange(521)
 
 
@@ -72,6 +76,11 @@ def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
     (beside,) = (tmp_path / "moved").glob("*_normalised.csv")
     for file in (files[1], beside):
         assert sentence in file.read_text()
+    # Both say in the same lines what was computed, and how; read by `xanesflow measured`, they are of copper.
+    origins = [[line for line in file.read_text().splitlines() if ORIGIN.match(line)] for file in (files[1], beside)]
+    assert len(origins[0]) == 5 and origins[0] == origins[1]
+    (found,) = read_measured(beside)
+    assert (found.element, found.edge) == ("Cu", "K")
     assert "to experiment" not in files[0].read_text()
 
 
@@ -79,6 +88,13 @@ def test_energies_with_a_core_hole_are_not_known(at_once, tmp_path):
     words = ("--align", "experiment", "--core-hole", "on", "--output", tmp_path)
     code, _, said = call("xanes", "cu-fcc", *words)
     assert code == 2 and "knows no energies with a core hole" in said
+
+
+def test_energies_at_settings_whose_field_is_off_are_not_known(tmp_path):
+    words = ("--align", "experiment", "--theory", "FEFF", "--settings", "quick", "--output", tmp_path)
+    code, _, said = call("xanes", "cu-fcc", *words)
+    assert code == 2 and "knows no energies with the settings quick" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def predict(*words):
@@ -102,6 +118,13 @@ def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):
     for name, shift_ev in expected.items():
         assert by.loc[name].to_numpy() == pytest.approx(shift_ev, abs=1e-3)
     assert "moved to experiment, each material by its shift, right to ±" in (tmp_path / "moved.csv").read_text()
+
+
+def test_files_of_a_prediction_that_was_there_before_are_named(tmp_path):
+    arguments = ("-o", tmp_path / "c.csv", "--plot", tmp_path / "c.svg")
+    assert "Replaced" not in predict(*arguments)[2]
+    code, _, said = predict(*arguments)
+    assert code == 0 and "Replaced what was there before: c.csv and c.svg." in said
 
 
 def test_predictions_for_athena_move_too(tmp_path):

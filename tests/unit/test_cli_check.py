@@ -51,6 +51,16 @@ def test_the_attempts_of_a_run_that_was_kept_are_no_runs_of_their_own(tmp_path):
     assert lines[-1] == "1 run: 0 good, 1 refused (1 no_output)"
 
 
+def test_a_kept_run_of_the_embedded_engine_is_called_one(tmp_path):
+    """As `xanes --keep` leaves it: its feff.inp has no card XANES."""
+    files = {"feff.inp": "POTENTIALS\n0 29 Cu\n", "xmu.dat": "# xanesflow\n# absorber Z=29 K\n8970.0 1e-4 1e-4\n"}
+    write_files(tmp_path / "kept/Cu_000", files)
+    code, lines = check(tmp_path / "kept")
+    assert code == 1 and "refused" in lines[0]
+    assert "other_kind_of_spectrum, it is a run of the embedded engine (FEFF8L) and not of FEFF" in lines[0]
+    assert lines[1].strip() == "embedded engine"
+
+
 def test_a_plain_folder_needs_neither_poscar_nor_feff_out(tmp_path):
     files = run_files(rocksalt("Ni"), 0, "Ni")
     write_files(tmp_path / "anywhere", files)

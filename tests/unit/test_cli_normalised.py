@@ -48,6 +48,10 @@ def test_the_table_has_the_weighted_mean_in_units_of_its_step(tmp_path):
     assert at["broadened"] == pytest.approx(1.0 + 0.6 * 2 / 2.5, abs=0.03)
     header = path.read_text(encoding="utf-8")
     assert "broadened: gaussian, width 1.5 eV" in header
+    widths = {"gaussian:1.5": "1.5 eV (standard deviation)", "lorentzian:1": "1 eV (full width at half maximum), rise"}
+    for kind, said in widths.items():
+        write_normalised(path, [outcome(0, 1, 1e-3)], read_broadening(kind))
+        assert f"width {said}" in path.read_text(encoding="utf-8")
     assert write_normalised(tmp_path / "out.dat", [outcome(0, 1, 1e-3), outcome(1, 3, 2e-3)], None)
     assert np.loadtxt(tmp_path / "out.dat") == pytest.approx(table[["energy_ev", "normalised"]].to_numpy(), abs=1e-6)
 
@@ -143,6 +147,10 @@ def test_predictions_are_divided_by_the_step_of_the_engines_background(kept, tmp
         assert table["normalised"].to_numpy()[above] == pytest.approx(expected[above] / 8e-4, rel=0.02)
         assert table["broadened"].std() < table["normalised"].std()
         assert "by FEFF8L" in path.read_text()
+        head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        assert any("Cu_FEFF predicted by expert" in line for line in head)
+        for key in ("# models: ", "# versions: ", "# structure_sha256: "):
+            assert sum(line.startswith(key) for line in head) == 1
 
 
 def test_a_cell_of_a_disordered_crystal_is_normalised_without_the_crystal_itself(kept, tmp_path):
@@ -159,6 +167,9 @@ def test_a_cell_of_a_disordered_crystal_is_normalised_without_the_crystal_itself
     [
         (["--normalised"], "--output"),
         (["--normalised", "-o", "out.h5", "--site", "0"], "--site cannot be used"),
+        (["--broaden", "gaussian:1"], "--broaden writes its tables beside the spectra; name their file with --output"),
+        (["--broaden", "gaussian:1", "-o", "out.h5", "--site", "0"], "--site cannot be used with --broaden"),
+        (["-o", "out.h5", "--cache", "kept"], "--cache keeps what --normalised computes; add --normalised"),
         (["--broaden", "box:1", "-o", "out.h5"], "--broaden 'box:1'"),
         (["--broaden", "", "-o", "out.h5"], "--broaden '' is not understood"),
     ],

@@ -7,13 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from interpretation_data import made_up_sites
+from interpretation_data import START_EV, made_up_sites
+from published_runs import files_of_archive
 from safetensors.numpy import load_file
 from scipy.stats import norm
 from sklearn.gaussian_process.kernels import Matern
 
+from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.feff8l import XanesResult
 from xanesflow.codes.feff8l.xanes import write_result
+from xanesflow.core.energy_grid import onto_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.units import BOHR_ANGSTROM
 from xanesflow.interpretation import fit_reader, kernel, readers, training_data
@@ -22,14 +25,23 @@ from xanesflow.interpretation.computed_file import read_computed
 from xanesflow.interpretation.domain import LEVEL, foreign_spectra
 from xanesflow.interpretation.figures_of_merit import f1_of, scores_of
 from xanesflow.interpretation.forest import Forest
-from xanesflow.interpretation.interpret_spectra import interpret
+from xanesflow.interpretation.interpret_spectra import interpret, interpret_files
 from xanesflow.interpretation.interpreter import Interpreter, load_interpreter
 from xanesflow.interpretation.kernel import KernelFit
 from xanesflow.interpretation.read_test_part import measure_robustness, predict_test
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.targets import Targets
 from xanesflow.interpretation.training_data import _report, random_split
-from xanesflow.interpretation.views import MEASURED, aligned_energies, distort, distorted, half_step, see, see_measured
+from xanesflow.interpretation.views import (
+    BEFORE_EV,
+    MEASURED,
+    aligned_energies,
+    distort,
+    distorted,
+    half_step,
+    see,
+    see_measured,
+)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +178,48 @@ def test_a_short_spectrum_is_refused_and_a_wide_bar_says_no_more_than_the_prior(
     assert not by_name["cn"].no_more_than_prior and by_name["oxidation_state"].no_more_than_prior
 
 
+def written(path, energy, mu, about="made up"):
+    """A table of `xanesflow xanes`."""
+    rows = "\n".join(f"{e:.4f},{m:.9e}" for e, m in zip(energy, mu, strict=True))
+    path.write_text(f"# {about}\nenergy_eV,Cu_000 (x4)\n{rows}\n", encoding="utf-8")
+    return path
+
+
+def test_a_computed_file_is_seen_as_the_spectra_were_that_the_interpreter_learned_from(interpreter, data, tmp_path):
+    """What a file has beyond the grid, and how it is continued before its first point, changes nothing."""
+    energy, mu = START_EV + 0.25 * np.arange(141), data.spectra[0]
+    late = np.arange(energy[-1] + 0.25, energy[-1] + 20, 0.25)
+    after = mu[-1] * (1 - 0.4 * np.minimum((late - energy[-1]) / 8, 1))
+    long = np.concatenate([energy, late]), np.concatenate([mu, after])
+    expected = interpret(see(mu[None], "aligned"), interpreter, "")
+    (found,) = interpret_files([written(tmp_path / "long.csv", *long)], interpreter)
+    assert found.nearest[0][0] == "mp-0_000" and found.nearest[0][2] < 0.003
+    assert found.p_value == pytest.approx(expected.p_value, abs=0.02)
+    half = 24  # the first point, 2 to 6 eV before half the step
+    (found,) = interpret_files([written(tmp_path / "late.csv", *(each[half:] for each in long))], interpreter)
+    level = np.concatenate([np.full(half, mu[half]), mu[half:]])
+    assert found.p_value == pytest.approx(interpret(see(level[None], "aligned"), interpreter, "").p_value, abs=0.02)
+    with pytest.raises(XanesflowError, match=r"short.csv does not cover .*: the last computed energy is 9010.25 eV"):
+        interpret_files([written(tmp_path / "short.csv", energy[:110], mu[:110])], interpreter)
+    with pytest.raises(XanesflowError, match=r"moved.csv has energies that were moved to experiment.*without --align"):
+        about = "energy_eV in eV, absolute, energies moved by -3.31 ± 1.2 eV to experiment (docs/studies/energies.md)"
+        interpret_files([written(tmp_path / "moved.csv", *long, about)], interpreter)
+
+
+def test_a_published_run_is_read_although_it_begins_less_than_6_ev_before_half_its_step(interpreter, tmp_path):
+    """Its view is that of training, in which such spectra are continued level."""
+    wanted = ("mp-1008807", "FEFF-XANES/001_Cu/xmu.dat")
+    content = next(content for *path, content in files_of_archive() if tuple(path) == wanted)
+    path = tmp_path / "xmu.dat"
+    path.write_bytes(content)
+    xmu = parse_xmu(content)
+    on_grid = onto_grid(xmu.energy_ev, xmu.cross_section, start_ev=START_EV, max_flat_start_ev=10.0)
+    energy = START_EV + 0.25 * np.arange(141)
+    assert xmu.energy_ev[0] > half_step(energy, on_grid / on_grid[-60:].mean()) - BEFORE_EV
+    expected = interpret(see(on_grid[None], "aligned"), interpreter, "xmu.dat")
+    assert interpret_files([path], interpreter) == [expected]
+
+
 def test_figures_of_merit_by_hand():
     truth, value = np.array([1.0, 2.0, 3.0, 4.0, np.nan]), np.array([1.5, 2.5, 2.5, 4.5, 9.0])
     found = scores_of(truth, value, value - 0.5, value + 0.4)
@@ -209,7 +263,7 @@ def test_a_numbered_split_of_all_subsets_has_each_material_in_one_part(monkeypat
         n = len(names)
         return Subset(
             element=element, material_id=names, site_index=np.zeros(n, int), spectra=np.ones((n, 141)),
-            split=np.full(n, "train"),
+            energy=np.arange(141.0), split=np.full(n, "train"),
         )  # fmt: skip
 
     class Dataset(dict):

@@ -185,6 +185,15 @@ def test_a_formula_takes_the_commonest_mineral_and_a_name_the_newest_ambient_ent
         find_mineral("amcsd-0018106")
 
 
+def test_of_formulas_that_share_a_name_the_chosen_one_and_the_others_are_named():
+    found = find_mineral("delafossite")  # the newer entry is CuAlO2
+    assert found.structure.composition.reduced_formula == "FeCuO2"
+    assert "is taken; it is FeCuO2, and others are AlCuO2 (amcsd-0010862); `xanesflow" in found.note
+    assert "it is Ti(FeO2)2, and others are TiMn2O4 (amcsd-0006578)" in find_mineral("ulvospinel").note
+    assert "and 17 more" in find_mineral("pyroxene-ideal").note
+    assert "others are" not in find_mineral("hematite").note
+
+
 @pytest.fixture
 def without_larixite(monkeypatch):
     monkeypatch.setattr(database, "find_spec", lambda name: None)

@@ -9,7 +9,7 @@ from pymatgen.core import Structure
 from xanesflow.cli.dataset_commands import _report_file_errors as report_dataset_errors
 from xanesflow.cli.terminal import report_errors
 from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.text import clock, first_few, first_of, one_line, plural, printable, quoted
+from xanesflow.core.text import about_time, clock, first_few, first_of, one_line, plural, printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,14 @@ def test_a_name_can_stand_on_a_terminal():
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.9, "1:05"), (3665, "1:01:05")])
 def test_a_duration_as_a_clock_shows_it(seconds, shown):
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(4.6, "about 5 s"), (44, "about 40 s"), (700, "about 12 min"), (9000, "about 2.5 h")],
+)
+def test_an_estimate_of_time_has_one_or_two_digits(seconds, said):
+    assert about_time(seconds) == said
 
 
 def test_what_a_message_quotes_is_short_printable_and_on_one_line():

@@ -27,7 +27,7 @@ from xanesflow.matching.kept_spectra import compute_or_take
 from xanesflow.matching.write_normalised import normalised_mean, write_normalised
 from xanesflow.running.do_work import Work
 from xanesflow.spectra.compute_sites import SiteResult
-from xanesflow.spectra.write_xanes import common_grid, draw_plot, expected_time, remarks, write_spectra
+from xanesflow.spectra.write_xanes import common_grid, describe_origin, draw_plot, expected_time, remarks, write_spectra
 from xanesflow.structures.cell_picture import nearest_neighbours, picture_of
 from xanesflow.structures.choose_site import (
     HEAVIEST,
@@ -178,7 +178,8 @@ def compute_spectra(work: Work) -> dict[str, Any]:
     for athena in (False, True):
         write_spectra(table, request, look, ended, spectra, athena=athena)
     draw_plot(plots, request, spectra)
-    write_normalised(table.with_name(f"{table.stem}_normalised.csv"), ended, None)
+    beside = table.with_name(f"{table.stem}_normalised.csv")
+    write_normalised(beside, ended, None, about=describe_origin(request, look))
     _write_parameters(
         table.with_suffix(".json"), given, engine=look.engine.settings(), command=shown["terminal"],
         structures=[json.loads(each.structure) for each in request.materials], versions=versions(look.packages),

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from xanesflow.cli.align import describe_shift, moved
 from xanesflow.cli.show_spectra import announce, live_display, summary
-from xanesflow.cli.terminal import messages, print_message, print_result, results
+from xanesflow.cli.terminal import messages, print_message, print_written, results
 from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.parallel import cores
-from xanesflow.core.text import listing
 from xanesflow.matching.write_normalised import write_normalised
 from xanesflow.measured.broaden import Broadening
 from xanesflow.spectra.compute_sites import SiteResult, compute_sites
-from xanesflow.spectra.write_xanes import common_grid, draw_plot, remarks, write_spectra
+from xanesflow.spectra.write_xanes import common_grid, describe_origin, draw_plot, remarks, write_spectra
 from xanesflow.structures.choose_site import Request
 
 if TYPE_CHECKING:
@@ -100,17 +99,15 @@ def quick_look(
     written = [*tables, *plots]
     if normalised or broadening is not None:
         beside = table.with_name(f"{table.stem}_normalised{'.dat' if athena else '.csv'}")
-        if write_normalised(beside, outcomes, broadening, aligned=aligned):
+        about = [*describe_origin(request, look), *([aligned] if aligned else [])]
+        if write_normalised(beside, outcomes, broadening, about=about):
             written.append(beside)
         else:
             print_message("Nothing is normalised: a site has no spectrum, or no background.", style="yellow")
     if correct is not None:
         corrected = table.with_name(f"{table.stem}_corrected.csv")
         written += _write_corrected(corrected, correct(as_computed), aligned=bool(aligned))
-    if replaced := [path.name for path in written if path in there]:
-        print_message(f"Replaced what was there before: {listing(replaced)}.", style="yellow")
-    for path in written:
-        print_result(str(path))
+    print_written(written, there)
     return written
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xanesflow.cli.show_match import listening
 from xanesflow.cli.terminal import print_message
+from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import Subset
 from xanesflow.matching.candidates import candidate_of
 from xanesflow.matching.get_references import Wanted, compute_candidates
@@ -65,7 +66,12 @@ def normalise_predictions(
                 broadening,
                 element=element,
                 background=background,
-                aligned=str(found.made.get("energies", "")),
+                about=[
+                    f"{name} predicted by {predicted.model} on {predicted.features}",
+                    f"material: {material}, {found.materials[material].formula}",
+                    f"structure_sha256: {sha256_text(found.materials[material].structure)}",
+                    *found.origin,
+                ],
             )
             written.append(path)
     return written

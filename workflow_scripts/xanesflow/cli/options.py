@@ -28,8 +28,8 @@ Broaden = Annotated[
     str | None,
     typer.Option(
         metavar="KIND:EV",
-        help="Also write the normalised spectrum broadened: gaussian:1.5, or lorentzian:1:5 or arctangent:1:5:30, "
-        "whose width rises (width, rise, centre).",
+        help="Also write the normalised spectrum broadened: gaussian:1.5 (standard deviation), or lorentzian:1:5 or "
+        "arctangent:1:5:30, whose full width at half maximum rises (width, rise, centre).",
     ),
 ]
 Cache = Annotated[

@@ -128,14 +128,16 @@ def predict(
     Example: xanesflow predict cuprite --model builtin:Cu_FEFF -o spectra.csv
     """
     wanted = {"--site": site is not None, "--disorder": disorder != "refuse"}
-    normalised = normalised or broaden is not None
-    if normalised and (given := [name for name, is_given in wanted.items() if is_given]):
+    normalising = "--normalised" if normalised else "--broaden" if broaden is not None else ""
+    if normalising and (given := [name for name, is_given in wanted.items() if is_given]):
         raise WrongCallError(
-            f"Whole, ordered materials are normalised, so {listing(given)} cannot be used with --normalised; leave "
+            f"Whole, ordered materials are normalised, so {listing(given)} cannot be used with {normalising}; leave "
             "out one or the other."
         )
-    if normalised and output is None:
-        raise WrongCallError("--normalised writes its tables beside the spectra; name their file with --output.")
+    if normalising and output is None:
+        raise WrongCallError(f"{normalising} writes its tables beside the spectra; name their file with --output.")
+    if cache is not None and not normalising:
+        raise WrongCallError("--cache keeps what --normalised computes; add --normalised, or leave out --cache.")
     if file_format == "athena" and output is None:
         raise WrongCallError("--format athena writes a folder of files; name it with --output DIR.")
     with _quick_imports():
@@ -145,7 +147,7 @@ def predict(
     if align:
         from xanesflow.matching.experiment_energies import align_prediction, check_subsets
     normalise = None
-    if output is not None and normalised:
+    if output is not None and normalising:
         from xanesflow.cli.normalise_predictions import normalise_predictions
         from xanesflow.matching.write_normalised import read_broadening
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
+from xanesflow.cli.terminal import print_message, print_result, print_written, progress_bar, results
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.core.text import plural
 from xanesflow.prediction.data import SubsetPrediction
@@ -49,6 +49,8 @@ def show_prediction(
     Raises:
         XanesflowError: nothing can be predicted.
     """
+    named = [path for path in (output, plot) if path is not None]
+    there = {path for each in named if each.parent.is_dir() for path in each.parent.iterdir()}
     with _progress() as progress:
         found = predict_structures(structures, models, output, plot=plot, progress=progress, **options)
     results().print(_table(found))
@@ -59,8 +61,7 @@ def show_prediction(
         print_message(remark, style="yellow")
     _show_rejected(found, output)
     normalised = [] if normalise is None else normalise(found)
-    for path in filter(None, (output, plot, *normalised)):
-        print_result(str(path))
+    print_written([*named, *normalised], there)
     return not found.rejected or all(path.is_dir() for path in structures)
 
 

@@ -124,13 +124,11 @@ def xanes(
 
     named = {"settings": settings, "core_hole": core_hole, "fms_radius": fms_radius}
     given = {name: value for name, value in named.items() if value is not None}
-    check_quick_look(theory, given)
+    check_quick_look(theory, given, align=align is not None)
     if corrected and disorder != "refuse":  # before cells are filled
         raise WrongCallError("Only ordered crystals are corrected; leave out --corrected or --disorder.")
     broadening = read_broadening(broaden) if broaden is not None else None
     request = make_request(structure, element, site, symprec=symprec, disorder=Disorder(disorder))
-    if align and core_hole not in (None, "off"):
-        raise WrongCallError("--align experiment knows no energies with a core hole; leave out one of both.")
     shift = shift_of(request, theory) if align else None
     options = default_engine_options(theory, request.element)
     look = quick_look_of(theory, {**options, **(theory_of(theory).as_cheap_run if corrected else {})}, given)

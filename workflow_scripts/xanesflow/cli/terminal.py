@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.progress import Progress, ProgressColumn
 from rich.text import Text
 
 from xanesflow.core.errors import WrongCallError, XanesflowError, sentence_about
-from xanesflow.core.text import without_controls
+from xanesflow.core.text import listing, without_controls
 
 STOPPED = 130  # 128 + SIGINT, the convention of shells
 
@@ -35,6 +36,14 @@ def results() -> Console:
 def print_message(sentence: str, style: str | None = None) -> None:
     """Print a sentence on what is done, a remark or an error; see `say`."""
     say(messages(), sentence, style)
+
+
+def print_written(written: Sequence[Path], there: Collection[Path]) -> None:
+    """Print the files that were written, and which of them replaced one of those that were `there` before."""
+    if replaced := [path.name for path in written if path in there]:
+        print_message(f"Replaced what was there before: {listing(replaced)}.", style="yellow")
+    for path in written:
+        print_result(str(path))
 
 
 def print_result(sentence: str, style: str | None = None) -> None:

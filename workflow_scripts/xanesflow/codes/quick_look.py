@@ -33,9 +33,12 @@ class QuickLook:
     Attributes:
         engine: computes a site.
         packages: whose versions the table names.
+        not_aligned: values of options at which no energies were compared with experiment, by the option's name, each
+            with what it is in words.
     """
 
     packages: tuple[str, ...] = ("pymatgen-core",)
+    not_aligned: Mapping[str, Mapping[str, str]] = {}
 
     def __init__(self, theory: Theory, options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         self.theory = theory
@@ -119,15 +122,17 @@ def packages_of(name: str) -> tuple[str, ...]:
     return _class_of(name).packages
 
 
-def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
+def check_quick_look(name: str, given: Mapping[str, Any], *, align: bool = False) -> None:
     """Check that single sites can be computed with a theory, and that it has the options of the command.
 
     Args:
         name: as the user wrote it.
         given: options that the user set, by name.
+        align: whether energies are to be moved to experiment.
 
     Raises:
-        WrongCallError: they cannot, or it has not.
+        WrongCallError: they cannot, or it has not; or its energies with these options were never compared with
+            experiment.
     """
     able = single_site_theories()
     theory = next((each for each in able if each.name == name), None)
@@ -142,6 +147,8 @@ def check_quick_look(name: str, given: Mapping[str, Any]) -> None:
                 f"--{option.replace('_', '-')} is an option of {listing(owners)}, not of {name}; leave it out, or "
                 f"choose --theory {owners[0]}."
             )
+        if align and (what := _class_of(name).not_aligned.get(option, {}).get(given[option])):
+            raise WrongCallError(f"--align experiment knows no energies with {what}; leave out one of both.")
 
 
 def _class_of(name: str) -> type[QuickLook]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from xanesflow.codes.registry import theories
 from xanesflow.config.base import ElementSymbol, Number, Positive, Section, Theory, not_bool
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV
 
 PAPER_ENERGY_START_EV = {
     "Ti": 4964.504, "V": 5464.097, "Cr": 5989.168, "Mn": 6537.886,
@@ -119,7 +120,7 @@ class CurationSection(Section):
         description="first energy in eV of each element's grid: 141 points, 35 eV, every 0.25 eV",
     )
     max_flat_start: Annotated[float, BeforeValidator(not_bool), Field(ge=0, allow_inf_nan=False)] = Field(
-        10.0,
+        MAX_FLAT_START_EV,
         description=(
             "longest part of the grid in eV before the first computed point; there the spectrum is continued flat, as\n"
             "published (the 4,831 published Cu runs need up to 5.6)"

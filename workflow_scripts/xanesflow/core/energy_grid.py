@@ -15,6 +15,9 @@ N_POINTS = 141
 STEP_EV = 0.25
 RANGE_EV = 35.0
 
+MAX_FLAT_START_EV = 10.0
+"""By default, how many eV the first computed point may lie after the start of the grid."""
+
 _TOLERANCE = 1e-6  # in steps: an end that misses a multiple by rounding alone counts as one
 
 

@@ -12,7 +12,7 @@ import h5py
 
 from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.errors import BadArrayError
-from xanesflow.core.files import atomic_path
+from xanesflow.core.files import atomic_path, write_text
 from xanesflow.core.reasons import REASONS, Rejected
 from xanesflow.core.text import plural
 
@@ -60,6 +60,22 @@ def write_rows(
         writer.writerow(columns)
         for row in rows:
             writer.writerow([row.get(name, missing) for name in columns] if isinstance(row, Mapping) else row)
+
+
+def write_table(path: Path, about: Iterable[str], names: Sequence[str], columns: Iterable[Iterable[float]]) -> None:
+    """Write spectra as CSV, energies with four decimals and all else with seven digits, whole or not at all.
+
+    Args:
+        path: of the file.
+        about: lines for its head, each written after a `#`; their line breaks become spaces.
+        names: of the columns.
+        columns: first the energies.
+    """
+    rows = (
+        f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
+        for energy, *values in zip(*columns, strict=True)
+    )
+    write_text(path, "\n".join([*(f"# {' '.join(line.split())}" for line in about), ",".join(names), *rows]) + "\n")
 
 
 def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:

@@ -81,3 +81,10 @@ def clock(seconds: float) -> str:
     """Write a duration as a clock shows it: `1:05`, `1:01:05`."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def about_time(seconds: float) -> str:
+    """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
+    if seconds < 90:
+        return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.feff.read_xmu import OF_ENGINE, parse_xmu
 from xanesflow.codes.feff8l.read_run import parse_xmu as parse_engine_xmu
 from xanesflow.core import limits
 from xanesflow.core.damage import explain_damage
@@ -21,9 +21,12 @@ Floats = npt.NDArray[np.float64]
 
 _XMU = (
     (re.compile(r"xsedge\+"), parse_xmu),
-    (re.compile(r"^#\s*absorber\s+Z=", re.MULTILINE), parse_engine_xmu),
+    (OF_ENGINE, parse_engine_xmu),
 )
 """What the header of each code's xmu.dat holds, and its parser."""
+
+_MOVED = re.compile(r"^#.*\bmoved\b.*\bto experiment\b", re.MULTILINE)
+"""In the header of a table whose energies are no longer those of the code."""
 
 _TABLE, _NORMALISED_TABLE = "energy_eV,", "energy_ev,cross_section,background,normalised"
 _AVERAGE = "average"
@@ -64,6 +67,11 @@ def read_computed(path: Path) -> list[FileSpectrum] | None:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines or not lines[0].startswith((_TABLE, _NORMALISED_TABLE)):
         return None
+    if _MOVED.search(text):
+        raise XanesflowError(
+            f"{name} has energies that were moved to experiment, and interpreters learn from those that the code "
+            "gives; write it again without --align."
+        )
     columns = lines[0].split(",")
     with explain_damage(f"{name} is not a whole table of numbers ({{why}}); write it again."):
         values = np.loadtxt(lines[1:], delimiter=",", ndmin=2) if lines[1:] else np.zeros((0, len(columns)))

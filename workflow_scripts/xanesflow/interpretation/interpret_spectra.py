@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xanesflow.core.errors import XanesflowError
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV, onto_grid
+from xanesflow.core.errors import GridNotCoveredError, XanesflowError
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import listing, plural
 from xanesflow.interpretation.computed_file import FileSpectrum, read_computed
 from xanesflow.interpretation.domain import LEVEL
 from xanesflow.interpretation.interpreter import Interpreter
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
-from xanesflow.interpretation.views import half_step, see_measured
+from xanesflow.interpretation.views import half_step, see, see_measured
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
 from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, identify, read_edge, tabulated_ev
 
@@ -112,8 +113,8 @@ def interpret_files(
     """Read the sites of all spectra of some files.
 
     Measured files are read and normalised as `xanesflow measured` does it; tables of `xanesflow xanes` and xmu.dat are
-    recognised. Every spectrum is aligned at half its step and never shifted to fit. Files of one name in several
-    folders are told apart by their paths.
+    recognised, and cut to the grid that the interpreter learned from. Every spectrum is aligned at half its step and
+    never shifted to fit. Files of one name in several folders are told apart by their paths.
 
     Args:
         files: measured or computed spectra.
@@ -123,8 +124,8 @@ def interpret_files(
         leave_out: gets a sentence for each of several files that cannot be used; None: such a file is an error.
 
     Raises:
-        XanesflowError: a file cannot be read, has another absorber or edge, does not cover the window, or is a computed
-            one with options for measured ones; with `leave_out`, none of the files can be used.
+        XanesflowError: a file cannot be read, has another absorber or edge, does not cover the window or the grid, or
+            is a computed one with options for measured ones; with `leave_out`, none of the files can be used.
     """
     reading, normalisation = reading or Reading(), normalisation or Normalisation()
     names = Counter(path.name for path in files)
@@ -191,14 +192,28 @@ def _of_computed(
         raise XanesflowError(f"{spectrum.source} is not positive over its last 15 eV; give a whole spectrum.")
     half = half_step(energy, mu / plateau)
     elements = interpreter.card.elements
+    near = [each for each in elements if -BELOW_EV <= half - (tabulated_ev(each, "K") or 0.0) <= ABOVE_EV]
     if element or edge:
-        _check_edge(spectrum.source, *identify(half, element, edge, spectrum.source)[:2], elements)
-    elif not any(-BELOW_EV <= half - (tabulated_ev(each, "K") or 0.0) <= ABOVE_EV for each in elements):
+        symbol, level, _ = identify(half, element, edge, spectrum.source)
+        _check_edge(spectrum.source, symbol, level, elements)
+    elif near:
+        symbol = near[0]
+    else:
         raise XanesflowError(
             f"{spectrum.source} has its edge at {half:.0f} eV, and this interpreter reads the K edge of "
             f"{', '.join(elements)}; choose another with --model."
         )
-    return interpret(see_measured(energy, mu / plateau, half, spectrum.source), interpreter, spectrum.source)
+
+    # What it learned from was cut to this grid, whose end is the plateau.
+    start_ev = interpreter.card.starts_ev[symbol]
+    try:
+        on_grid = onto_grid(energy, mu, start_ev=start_ev, max_flat_start_ev=MAX_FLAT_START_EV)
+    except GridNotCoveredError as error:
+        raise XanesflowError(
+            f"{spectrum.source} does not cover the energies that the interpreter learned from: {error}; give a "
+            "spectrum that covers that, at the energies that the code gives."
+        ) from None
+    return interpret(see(on_grid[None], "aligned"), interpreter, spectrum.source)
 
 
 def interpret(seen: Floats, interpreter: Interpreter, source: str, remarks: Sequence[str] = ()) -> Interpretation:

@@ -26,7 +26,7 @@ from xanesflow.interpretation.views import View, see
 
 Floats = npt.NDArray[np.float64]
 
-FORMAT = "xanesflow interpreter 2"
+FORMAT = "xanesflow interpreter 3"
 
 MADE = "results/interpretation/models, made by snakemake interpretation"
 """Where interpreters are, for sentences."""
@@ -41,7 +41,7 @@ class Card:
     Attributes:
         model: `trees`, `network` or `blend`.
         name: the subset that it learned, or `all`.
-        elements: absorbers that it can read.
+        starts_ev: first energy of the grid of each absorber that it can read.
         split: `campaign`, or the seed of a random split.
         seed: of its random numbers.
         n_train, n_val: sites that it learned from and was calibrated on.
@@ -51,13 +51,18 @@ class Card:
 
     model: str
     name: str
-    elements: tuple[str, ...]
+    starts_ev: dict[str, float]
     split: str
     seed: int
     n_train: int
     n_val: int
     not_known: tuple[str, ...]
     made: dict[str, str]
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Absorbers that it can read."""
+        return tuple(self.starts_ev)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +99,9 @@ class Interpreter:
                 "without structures has none."
             )
         return cls(
-            Card(model, data.name, data.elements, split, seed, len(train), len(val), tuple(unknown(data.values)), made),
+            Card(
+                model, data.name, data.starts_ev, split, seed, len(train), len(val), tuple(unknown(data.values)), made
+            ),
             targets,
             {view: fit_reader(model, view, data, targets, seed) for view in VIEWS},
             Domain.fit(data.spectra[train], data.spectra[val], seed),

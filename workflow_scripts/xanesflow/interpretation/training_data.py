@@ -37,7 +37,7 @@ class TrainingData:
     """Sites of one subset or of several."""
 
     name: str  # the subset, or `all`
-    elements: tuple[str, ...]  # of its absorbers, ascending
+    starts_ev: dict[str, float]  # first energy of the grid of each absorber, ascending by symbol
     ids: list[str]  # n names of sites, such as `mp-390_000`
     formulas: list[str]  # n reduced formulas
     subsets: npt.NDArray[np.str_]  # (n,) the subset of each
@@ -65,11 +65,11 @@ def read_training_data(dataset: Path, sites: Path, name: str, split: str) -> Tra
     table = read_descriptions(sites).set_index(["subset", "material_id", "site_index"])
     columns: dict[str, list[np.ndarray]] = {key: [] for key in ("spectra", "part", "subsets")}
     keys: list[tuple[str, str, int]] = []
-    elements = set()
+    starts_ev: dict[str, float] = {}
     with load(dataset) as data:
         for subset in data.subsets if name == ALL else (name,):
             view = data[subset]
-            elements.add(view.element)
+            starts_ev[view.element] = float(view.energy[0])
             of_subset = list(zip(view.material_id.tolist(), view.site_index.tolist(), strict=True))
             keys += [(subset, *site) for site in of_subset]
             columns["spectra"].append(view.spectra[:])
@@ -87,7 +87,7 @@ def read_training_data(dataset: Path, sites: Path, name: str, split: str) -> Tra
     values = chosen[list(DESCRIPTORS)].astype("float64").to_numpy(dtype=np.float64, na_value=np.nan)
     found = TrainingData(
         name,
-        tuple(sorted(elements)),
+        dict(sorted(starts_ev.items())),
         [site_id(material, index) for _, material, index in keys],
         chosen["formula"].tolist(),
         np.concatenate(columns["subsets"]),

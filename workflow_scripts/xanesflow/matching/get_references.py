@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import cores
-from xanesflow.core.text import listing, plural
+from xanesflow.core.text import about_time, listing, plural
 from xanesflow.matching.candidates import Candidate, Narrowing, find_candidates
 from xanesflow.matching.choice_model import MEASURED, MatchCalibration, read_match_calibration
 from xanesflow.matching.compute_candidates import (
@@ -32,8 +32,6 @@ from xanesflow.matching.references import (
 )
 from xanesflow.matching.spectrum_store import SpectrumStore, StoredSpectrum, default_folder
 from xanesflow.measured import MeasuredSpectrum
-
-_SOON_MINUTES = 0.1
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def compute_candidates(
     missing, workers = plan.missing, wanted.workers or cores()
     minutes = plan.minutes(workers)
     kept = len(plan.sites) - len(missing)
-    about = "" if minutes is None else f", about {_minutes(minutes)}" if missing else ""
+    about = "" if minutes is None else f", {about_time(60 * minutes)}" if missing else ""
     listener.say(
         f"{plural(len(candidates), 'candidate')} of {candidates[0].element} with {plural(len(plan.sites), 'site')}: "
         f"{len(missing)} to compute with {wanted.theory}{about}, {kept} kept"
@@ -173,7 +171,3 @@ def compute_candidates(
             listener.warn(f"✗ {site.material_id}, site {site.index}: {spectrum.failure}")
 
     return plan, compute_missing(plan, engine, store, workers=workers, done=done)
-
-
-def _minutes(minutes: float) -> str:
-    return f"{minutes:.0f} minutes" if minutes >= 1.5 else "a minute" if minutes > _SOON_MINUTES else "some seconds"

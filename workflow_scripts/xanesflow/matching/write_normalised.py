@@ -10,6 +10,7 @@ import numpy as np
 
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import write_text
+from xanesflow.core.tables import write_table
 from xanesflow.core.text import quoted
 from xanesflow.matching.material_spectrum import NormalisedSpectrum, average_sites
 from xanesflow.matching.spectrum_store import StoredSpectrum
@@ -25,6 +26,8 @@ _WIDEST_EV = 50.0
 
 def read_broadening(text: str) -> Broadening:
     """A broadening from `gaussian:1.5`, `lorentzian:1:5` or `arctangent:1:5:30` (width, rise, centre in eV).
+
+    The width is a standard deviation or, where it rises, a full width at half maximum.
 
     Raises:
         WrongCallError: the text is none of these.
@@ -63,7 +66,7 @@ def normalised_mean(outcomes: Sequence[SiteResult]) -> NormalisedSpectrum | None
 
 
 def write_normalised(
-    path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None, *, aligned: str = ""
+    path: Path, outcomes: Sequence[SiteResult], broadening: Broadening | None, *, about: Sequence[str] = ()
 ) -> bool:
     """Write the mean of the sites as CSV: `energy_ev,cross_section,background,normalised` and, if asked, `broadened`.
 
@@ -71,7 +74,7 @@ def write_normalised(
         path: the table; one that ends with .dat has two columns for Athena, energy and the last of these.
         outcomes: of all sites.
         broadening: of the normalised spectrum; None: none.
-        aligned: how the energies were moved; empty: they are as computed.
+        about: lines for the head: what the spectrum is of, how it was computed, how its energies were moved.
 
     Returns:
         Whether it was written; it is not, if a site failed or the level of theory gives no background.
@@ -79,7 +82,7 @@ def write_normalised(
     mean = normalised_mean(outcomes)
     if mean is None:
         return False
-    write_spectrum(path, mean, broadening, element=outcomes[0].site.element, aligned=aligned)
+    write_spectrum(path, mean, broadening, element=outcomes[0].site.element, about=about)
     return True
 
 
@@ -90,7 +93,7 @@ def write_spectrum(
     *,
     element: str,
     background: str = "without the neighbours",
-    aligned: str = "",
+    about: Sequence[str] = (),
 ) -> None:
     """Write a material's normalised spectrum as CSV, or as .dat for Athena; see `write_normalised`.
 
@@ -100,12 +103,13 @@ def write_spectrum(
         broadening: of the normalised spectrum; None: none.
         element: symbol of the absorber.
         background: what the background is.
-        aligned: how the energies were moved; empty: they are as computed.
+        about: lines for the head, as of `write_normalised`.
     """
     columns = [mean.energy_ev, mean.cross_section, mean.background, mean.values]
     names = ["energy_ev", "cross_section", "background", "normalised"]
     lines = [
-        f"energies absolute, in eV{aligned and f', {aligned}'}",
+        *about,
+        "energies absolute, in eV",
         f"cross sections in bohr^2, mean of the sites; background: {background}",
         "normalised: divided by the step of the background, as xanesflow measured does with measured spectra",
     ]
@@ -113,14 +117,12 @@ def write_spectrum(
         columns.append(broaden(mean.energy_ev, mean.values, mean.edge_ev, broadening))
         names.append("broadened")
         centre = f"{broadening.centre_ev:g} eV above the edge at {mean.edge_ev:.2f} eV"
-        rise = "" if broadening.kind == "gaussian" else f", rise {broadening.rise_ev:g} eV about {centre}"
-        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{rise}")
+        how = " (standard deviation)"
+        if broadening.kind != "gaussian":
+            how = f" (full width at half maximum), rise {broadening.rise_ev:g} eV about {centre}"
+        lines.append(f"broadened: {broadening.kind}, width {broadening.width_ev:g} eV{how}")
     if path.suffix == ".dat":
         unit = "normalised absorption, 1 far above the edge"
         write_text(path, athena_text(mean.energy_ev, columns[-1], element, lines, unit=unit, column="norm"))
         return
-    rows = [
-        f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
-        for energy, *values in zip(*columns, strict=True)
-    ]
-    write_text(path, "\n".join([*(f"# {line}" for line in lines), ",".join(names), *rows]) + "\n")
+    write_table(path, lines, names, columns)

@@ -148,6 +148,11 @@ class Predicted:
         left_out = f", {len(self.rejected)} left out" if self.rejected else ""
         return f"<prediction: {sites or 'no site'}{left_out}>"
 
+    @property
+    def origin(self) -> list[str]:
+        """Lines for the head of a file: models, settings, versions, how energies were moved."""
+        return [f"{key}: {value}" for key, value in self.made.items() if key != "config"]
+
     def sites(self) -> pd.DataFrame:
         """A row for each site of every subset; see `SubsetPrediction.sites`."""
         import pandas as pd

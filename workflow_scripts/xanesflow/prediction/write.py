@@ -77,7 +77,6 @@ def write_athena_folder(folder: str | Path, prediction: Predicted) -> None:
     Raises:
         XanesflowError: the folder exists.
     """
-    made = [f"{key}: {value}" for key, value in prediction.made.items() if key != "config"]
     with new_folder(folder) as temporary:
         for name, each in prediction.subsets.items():
             (temporary / name).mkdir()
@@ -86,7 +85,7 @@ def write_athena_folder(folder: str | Path, prediction: Predicted) -> None:
                 material = each.averages.material_id[k]
                 spectra.append((f"{material}_average", material, each.averages.spectra[k]))
             for site, material, spectrum in spectra:
-                about = [f"{name} predicted by {each.model} on {each.features}", f"site: {site}", *made]
+                about = [f"{name} predicted by {each.model} on {each.features}", f"site: {site}", *prediction.origin]
                 text = athena_text(each.energies_of(material), spectrum, Subset.parse(name).element, about)
                 (temporary / name / f"{site}.dat").write_text(text, encoding="utf-8")
 

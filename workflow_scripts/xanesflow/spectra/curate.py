@@ -19,7 +19,7 @@ from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import check_readable, function_of, processing_of, reader_of, theory_of
 from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
-from xanesflow.core.energy_grid import Array, energy_grid, envelope, onto_grid
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV, Array, energy_grid, envelope, onto_grid
 from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
@@ -56,7 +56,7 @@ def curate_spectra(
     rejected_csv: Path,
     energy_start_ev: float,
     envelope_sigma: float | None,
-    max_flat_start_ev: float = 10.0,
+    max_flat_start_ev: float = MAX_FLAT_START_EV,
     processing: Mapping[str, float] | None = None,
     inputs: Mapping[str, Any] | None = None,
     mixed_settings: bool = False,

@@ -18,7 +18,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import COLOURS, TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
-from xanesflow.core.text import plural, subscripts
+from xanesflow.core.tables import write_table
+from xanesflow.core.text import about_time, plural, subscripts
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.structures.choose_site import Absorber, Request
@@ -55,15 +56,8 @@ def expected_time(request: Request, look: QuickLook, workers: int) -> str:
     if not expected:
         return ""
     altogether = max(sum(expected) / workers, *expected)
-    longest = f", the longest site {_about_time(max(expected))}" if len(expected) > 1 else ""
-    return f"Expected time: {_about_time(altogether)}{longest}, more if the machine is busy or slow."
-
-
-def _about_time(seconds: float) -> str:
-    """An estimate with one or two digits: `about 5 s`, `about 40 s`, `about 12 min`, `about 2.5 h`."""
-    if seconds < 90:
-        return f"about {seconds:.0f} s" if seconds < 10 else f"about {round(seconds, -1):.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+    longest = f", the longest site {about_time(max(expected))}" if len(expected) > 1 else ""
+    return f"Expected time: {about_time(altogether)}{longest}, more if the machine is busy or slow."
 
 
 def remarks(request: Request, look: QuickLook, outcomes: Sequence[SiteResult], spectra: Spectra) -> list[str]:
@@ -137,7 +131,7 @@ def write_spectra(
         The files.
     """
     said = [f"{outcome.site.label}: {_describe_result(outcome, look)}" for outcome in outcomes]
-    origin = _origin(request, look)
+    origin = describe_origin(request, look)
     if athena:
         about = dict(zip((outcome.site for outcome in outcomes), said, strict=True))
         files = [(site.folder, about[site], mu) for site, mu in spectra.sites]
@@ -159,16 +153,11 @@ def write_spectra(
     if spectra.average is not None:
         columns.append(spectra.average)
         names.append("average")
-    rows = [
-        f"{energy:.4f}," + ",".join(f"{value:.6e}" for value in values)
-        for energy, *values in zip(*columns, strict=True)
-    ]
-    text = "\n".join([*("# " + " ".join(line.split()) for line in lines), ",".join(names), *rows])
-    write_text(path, text + "\n")
+    write_table(path, lines, names, columns)
     return [path]
 
 
-def _origin(request: Request, look: QuickLook) -> list[str]:
+def describe_origin(request: Request, look: QuickLook) -> list[str]:
     """What the spectra are of, and how they were computed, a line each."""
     material = request.material
     return [

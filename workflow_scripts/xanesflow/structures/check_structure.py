@@ -30,6 +30,9 @@ SHORTEST_BONDS = {"metals": 0.55, "hydrogen": 0.6, "metal and non-metal": 0.63, 
 The shortest known bonds: Cr-Cr fivefold 0.62, U=O 0.67, V=O 0.72, C#C 0.79, O2 0.92.
 """
 
+FILLED_BY = "--disorder random (structures.disorder in a campaign)"
+"""How a user gets a disordered crystal filled, for sentences."""
+
 MAX_EDGE_A = 1000.0
 MIN_VOLUME_A3 = 1e-3
 MAX_FRACTION = 1000.0
@@ -275,7 +278,9 @@ def checked(
             raise UnusableStructure(f"holds {str(kind)[:20]}, which is no element")
     if not structure.is_ordered and not partly_occupied:
         site = next(site for site in structure if not site.is_ordered)
-        raise UnusableStructure(f"has partially occupied sites, such as {site.species_string[:60]}", "disordered")
+        raise UnusableStructure(
+            f"has partially occupied sites, such as {site.species_string[:60]}; {FILLED_BY} fills them", "disordered"
+        )
     named = [{getattr(kind, "element", kind).name: n for kind, n in site.species.items()} for site in structure]
     heavy = sorted({name for shares in named for name in shares if name in ("D", "T")})
     plain = Structure(Lattice(matrix), [_with_hydrogen(shares) for shares in named], fractions)

@@ -13,7 +13,7 @@ from pymatgen.core import Element, Lattice
 
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
-from xanesflow.structures.check_structure import MAX_EDGE_A
+from xanesflow.structures.check_structure import FILLED_BY, MAX_EDGE_A
 from xanesflow.structures.place_atoms import FULL, ListedAtom
 
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
@@ -167,8 +167,8 @@ def read_atoms(table: Table, *, partly_occupied: bool = False) -> tuple[list[Lis
         values, last_digits = zip(*(_coordinate(text, label) for text in place), strict=True)
         if filled < FULL and not partly_occupied:
             raise UnusableStructure(
-                f"has partially occupied sites, such as {label[:20]} with {element}:{filled:g}; an ordered crystal "
-                "has 1 everywhere",
+                f"has partially occupied sites, such as {label[:20]} with {element}:{filled:g}; {FILLED_BY} "
+                "fills them; an ordered crystal has 1 everywhere",
                 "disordered",
             )
         thirds = [_third(text) for text in place]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from pymatgen.core import Element
 
 from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
@@ -104,8 +105,15 @@ def _check_head(lines: list[str]) -> None:
     for k, (meant, numbers) in enumerate([("the scale", 1), *[("a vector of the cell", 3)] * 3], start=1):
         if len(_numbers(lines[k])) < numbers or (k > 1 and len(lines[k].split()) > 3):
             raise UnusableStructure(f"cannot be read: its line {k + 1} is '{lines[k].strip()[:40]}' and not {meant}")
-    if _line_of_counts(lines) is None:
+    if (first := _line_of_counts(lines)) is None:
         raise UnusableStructure("cannot be read: the numbers of atoms are missing below the symbols of its elements")
+    for k, line in enumerate(lines[5:first], start=6):
+        for word in re.split("[!#]", line)[0].split():  # such as Ni, Ni2+, Ni_pv/1a2b3c
+            if not Element.is_valid_symbol((re.match("[A-Za-z]*", word) or [""])[0]):
+                raise UnusableStructure(
+                    f"cannot be read: '{word[:20]}' in line {k} is no symbol of an element; write it as in the "
+                    "periodic table, such as Ni"
+                )
 
 
 def _check_rows(lines: list[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pymatgen.core import Structure
@@ -41,6 +42,8 @@ class FeffLook(QuickLook):
     """See `xanesflow.codes.quick_look`."""
 
     packages = (PACKAGE, "pymatgen-core")
+    # A field in so small a sphere ends at a Fermi level that is off by up to 1 eV.
+    not_aligned = MappingProxyType({"settings": {"quick": "the settings quick"}})
     basis = "FEFF 10; see docs/guide/feff.md"
 
     def changed(self, options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from xanesflow.codes.archive import MEMBER_LIMIT
 from xanesflow.codes.feff.read_cards import other_kind
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
-from xanesflow.codes.feff.read_xmu import Array, Xmu, check_not_zero, parse_xmu
+from xanesflow.codes.feff.read_xmu import ABSORBER, OF_ENGINE, Array, Xmu, check_not_zero, parse_xmu
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FEFF
@@ -28,7 +28,6 @@ from xanesflow.core.errors import BadRunError
 
 _HEAD = 2000  # bytes of xmu.dat that name the program
 _VERSION = re.compile(r"Feff\s*([\d.]+\w*)", re.IGNORECASE)
-_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d{1,4})(?!\d).{0,200}?\b([KLMN]\d?)\s+shell")
 _NEIGHBOURS = 12  # distances that tell a site
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 
@@ -60,9 +59,11 @@ def describe_folder(folder: Path) -> RunDescription:
     files = read_folder(folder)
     head = text_of("xmu.dat", files.get("xmu.dat", b"")[:_HEAD])
     log = text_of("feff.out", files.get("feff.out", b"")[:_HEAD])
+    if OF_ENGINE.search(head):
+        return RunDescription("embedded engine")
     version = _VERSION.search(head) or _VERSION.search(log)
     number, shell = None, ""
-    if match := _ABSORBER.search(head):
+    if match := ABSORBER.search(head):
         number, shell = int(match[1]), match[2]
     elif files.get("feff.inp", b"").strip():
         try:
@@ -141,6 +142,12 @@ def check_kind(files: Mapping[str, bytes]) -> None:
         BadRunError: other_kind_of_spectrum or unreadable.
     """
     head = files.get("xmu.dat", b"")[:_HEAD].decode("utf-8", errors="replace")
+    if OF_ENGINE.search(head):
+        raise BadRunError(
+            "other_kind_of_spectrum",
+            "it is a run of the embedded engine (FEFF8L) and not of FEFF; it was checked when it ended, so name only "
+            "runs of other codes",
+        )
     if detail := other_kind(text_of("feff.inp", files.get("feff.inp", b"")), log_of(files), head):
         raise BadRunError("other_kind_of_spectrum", detail)
 

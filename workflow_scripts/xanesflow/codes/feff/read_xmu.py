@@ -18,7 +18,12 @@ Array = NDArray[np.float64]
 COLUMNS = 6  # omega, e, k, mu, mu0, chi
 
 _NORMALISATION = re.compile(r"xsedge\+\s*\d+\s*,\s*used to normalize mu\s+(\S+)")
-_ABSORBER = re.compile(r"Abs\s+Z=\s*(\d{1,4})(?!\d).{0,200}?\b([KLMN]\d?)\s+shell")
+ABSORBER = re.compile(r"Abs\s+Z=\s*(\d{1,4})(?!\d).{0,200}?\b([KLMN]\d?)\s+shell")
+"""Absorber and shell in the header of FEFF's xmu.dat."""
+
+OF_ENGINE = re.compile(r"^#\s*absorber\s+Z=", re.MULTILINE)
+"""What the header of the embedded engine's xmu.dat holds, and that of FEFF's does not."""
+
 _FUSED_EXPONENT = re.compile(r"(\d)([+-]\d{3})\b")  # Fortran writes 1.2E-101 as 1.2-101
 
 
@@ -59,7 +64,7 @@ def parse_xmu(content: bytes) -> Xmu:
     if (np.diff(rows[:, 0]) <= 0).any():
         raise BadRunError("unreadable", "the energies in xmu.dat do not increase")
     edge_step = _number(normalisation[1])
-    absorber = _ABSORBER.search("\n".join(header))
+    absorber = ABSORBER.search("\n".join(header))
     return Xmu(
         energy_ev=rows[:, 0],
         cross_section=rows[:, 3] * edge_step / BOHR_ANGSTROM**2,

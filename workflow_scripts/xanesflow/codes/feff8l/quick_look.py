@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from xanesflow.codes.feff8l.fermi_level import load_model
@@ -19,6 +20,7 @@ class Feff8lLook(QuickLook):
     """See `xanesflow.codes.quick_look`."""
 
     packages = ("xraylarch", "pymatgen-core", "scipy")
+    not_aligned = MappingProxyType({"core_hole": dict.fromkeys(("on", "average"), "a core hole")})
     basis = "FEFF 8 Lite potentials with own full multiple scattering; see docs/guide/embedded-engine.md"
 
     def notes(self, element: str) -> list[str]:

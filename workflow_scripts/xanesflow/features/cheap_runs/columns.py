@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 from xanesflow.codes.feff8l.field import DESCRIBED
 from xanesflow.codes.feffq.read_field import FIELD as QUICK_FIELD
 from xanesflow.codes.registry import run_features
-from xanesflow.core.energy_grid import N_POINTS, STEP_EV, check_covered
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV, N_POINTS, STEP_EV, check_covered
 from xanesflow.core.errors import BadRunError, GridNotCoveredError
 from xanesflow.core.files import sha256_text
 
 Floats = NDArray[np.float64]
 Row = NDArray[np.float32]
-
-FLAT_START_EV = 10.0
-"""How far above the grid's start a spectrum may begin."""
 
 MARGIN_POINTS = 24
 """6 eV at each end."""
@@ -83,7 +80,7 @@ def columns_of(name: str, energy_ev: Floats, cross_section: Floats, record: Mapp
         BadRunError: the spectrum does not cover the grid, or the record lacks a number.
     """
     try:
-        check_covered(energy_ev, start_ev=start_ev, max_flat_start_ev=FLAT_START_EV)
+        check_covered(energy_ev, start_ev=start_ev, max_flat_start_ev=MAX_FLAT_START_EV)
     except GridNotCoveredError as error:
         raise BadRunError("grid_not_covered", str(error)) from None
     try:

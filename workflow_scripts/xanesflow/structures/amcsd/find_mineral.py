@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pymatgen.core import Composition, Element, Structure
 
 from xanesflow.core.errors import UnusableStructure, XanesflowError
-from xanesflow.core.text import plural, printable
+from xanesflow.core.text import first_of, plural, printable
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import ID, TITLE, Entry, database_path, load_entries
 from xanesflow.structures.amcsd.read_entry import read_entry, sum_formula
+from xanesflow.structures.examples import load_examples
 
 _LONGEST = 80  # letters of a formula that is looked for
 _FORMULA = re.compile(r"(?:(?:[A-Z][a-z]?|[()])(?:\d+(?:\.\d*)?|\.\d+)?)+")
@@ -41,7 +42,8 @@ def find_mineral(given: str, *, partly_occupied: bool = False) -> FoundMineral |
 
     A name or formula stands for the first usable entry of `choose_entries.rank`: ordered, at ambient conditions,
     newest; among those of the mineral and formula that have the most such entries. So TiO2 is no high-pressure form,
-    and bunsenite is NiO, although one of its entries is Ni6MnO8.
+    and bunsenite is NiO, although one of its entries is Ni6MnO8. Between formulas with as many entries, one that is an
+    example of this name comes first: delafossite is CuFeO2, although a newer entry is CuAlO2.
 
     Returns:
         The entry; None if no entry has this name or formula, or without larixite.
@@ -60,7 +62,7 @@ def find_mineral(given: str, *, partly_occupied: bool = False) -> FoundMineral |
     else:
         name = given.strip().lower()
         found = [entry for entry in entries if name and entry.mineral.lower() == name]
-        found = _best_first(found or _of_formula(entries, given))
+        found = _best_first(found or _of_formula(entries, given), name)
     if not found:
         return None
     failed: list[str] = []
@@ -70,7 +72,7 @@ def find_mineral(given: str, *, partly_occupied: bool = False) -> FoundMineral |
         except UnusableStructure as error:
             failed.append(f"{entry.id} {error}")
             continue
-        notes = [_which(printable(given, 60), entry, len(found), len(failed)) if len(found) > 1 else "", note]
+        notes = [_which(printable(given, 60), entry, found, len(failed)) if len(found) > 1 else "", note]
         return FoundMineral(entry, structure, "; ".join(filter(None, notes)))
     which = "the entry" if len(found) == 1 else f"none of the {plural(len(found), 'entry', 'entries')}"
     cannot = "cannot be used" if len(found) == 1 else "can be used"
@@ -109,11 +111,24 @@ def _of_formula(entries: Iterable[Entry], given: str) -> list[Entry]:
     return [entry for entry in same if wanted is not None and reduced_formula(sum_formula(entry.formula)) == wanted]
 
 
-def _best_first(entries: list[Entry]) -> list[Entry]:
-    """Sort entries: the mineral and formula with the most ordered entries at ambient conditions first."""
-    kind = {entry.id: (entry.mineral, reduced_formula(sum_formula(entry.formula))) for entry in entries}
-    usual = Counter(kind[entry.id] for entry in entries if not any(rank(entry)[:3]))
-    return sorted(entries, key=lambda entry: (-usual[kind[entry.id]], rank(entry)))
+def _best_first(entries: list[Entry], name: str) -> list[Entry]:
+    """Sort entries: the mineral and formula with the most ordered entries at ambient conditions first.
+
+    Of formulas with as many, that of the example that is called `name` comes first.
+    """
+    kind = {entry.id: (entry.mineral, _formula_of(entry)) for entry in entries}
+    usual = Counter(kind[entry.id] for entry in entries if _is_usual(entry))
+    known = {reduced_formula(each.formula) for each in load_examples() if each.name.lower() == name}
+    return sorted(entries, key=lambda entry: (-usual[kind[entry.id]], kind[entry.id][1] not in known, rank(entry)))
+
+
+def _formula_of(entry: Entry) -> str | None:
+    return reduced_formula(sum_formula(entry.formula))
+
+
+def _is_usual(entry: Entry) -> bool:
+    """Whether an entry is ordered and certainly at ambient conditions."""
+    return not any(rank(entry)[:3])
 
 
 def reduced_formula(formula: str) -> str | None:
@@ -124,12 +139,18 @@ def reduced_formula(formula: str) -> str | None:
         return None
 
 
-def _which(given: str, entry: Entry, number: int, failed: int) -> str:
+def _which(given: str, entry: Entry, found: list[Entry], failed: int) -> str:
     conditions = f" at {entry.conditions}" if str(entry.conditions) else ""
     skipped = f", after {failed} that cannot be used" if failed else ""
     name = f" ({entry.mineral})" if entry.mineral and entry.mineral.lower() != given.lower() else ""
+    formula = _formula_of(entry)
+    others: dict[str | None, str] = {}
+    for each in filter(_is_usual, found):
+        others.setdefault(_formula_of(each), each.id)
+    unlike = [f"{other} ({first})" for other, first in others.items() if other != formula]
+    kind = f"; it is {formula}, and others are {first_of(unlike, 3)}" if unlike else ""
     return (
-        f"{given} has {number} entries in the {TITLE}, and ordered, ambient and newer ones come first; "
-        f"{entry.id}{name}, published in {entry.year}{conditions}, is taken{skipped}; "
+        f"{given} has {len(found)} entries in the {TITLE}, and ordered, ambient and newer ones come first; "
+        f"{entry.id}{name}, published in {entry.year}{conditions}, is taken{skipped}{kind}; "
         f"`xanesflow structures search {given}` lists them"
     )

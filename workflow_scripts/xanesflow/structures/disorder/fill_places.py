@@ -12,7 +12,7 @@ from pymatgen.core import Composition, Species, Structure
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 from xanesflow.structures.balance_charges import balancing_charges
-from xanesflow.structures.check_structure import shortest_distance
+from xanesflow.structures.check_structure import FILLED_BY, shortest_distance
 from xanesflow.structures.disorder.supercells import EMPTY, Counts, Orbit, Supercell
 
 ATTEMPTS = 200
@@ -125,7 +125,7 @@ def fill_by_energy(
     if not charges:
         raise UnusableStructure(
             "is disordered, and its elements have no usual charges that add up to zero, so `ordered` cannot compare "
-            "electrostatic energies; `random` fills it",
+            f"electrostatic energies; {FILLED_BY} fills it",
             "disordered",
         )
     parts = [{kind: n for kind, n in of_orbit.items() if n} for of_orbit in counts]
@@ -133,15 +133,16 @@ def fill_by_energy(
         alike = {charges.get(kind, 0.0) for kind in part}
         if len(part) > 1 and len(alike) == 1:
             raise UnusableStructure(
-                f"is disordered, and {' and '.join(part)} have the same charge ({alike.pop():+g}), so the "
-                "electrostatic energy does not order them; `random` fills it",
+                f"is disordered, and {' and '.join(part)} have the same charge ({alike.pop():+g}, guessed "
+                "from the composition; charges in the file are not read), so the electrostatic energy does not order "
+                f"them; {FILLED_BY} fills it",
                 "disordered",
             )
     orderings = prod(map(_orderings, parts))
     if orderings > MOST_ORDERINGS:
         raise UnusableStructure(
             f"is disordered, and its smallest cell has {orderings:.1e} orderings, more than the {MOST_ORDERINGS:.0e} "
-            "that `ordered` compares; `random` fills it",
+            f"that `ordered` compares; {FILLED_BY} fills it",
             "disordered",
         )
     # pymatgen takes the lowest of all orderings, if there is anything to order.

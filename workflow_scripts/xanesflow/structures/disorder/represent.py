@@ -101,7 +101,7 @@ def fill(structure: Structure, disorder: Disorder) -> list[tuple[Structure, str]
     note = _describe(chosen, orbits)
     if disorder.kind == "ordered":
         ordered, charges = fill_by_energy(places, owner, orbits, chosen.counts)
-        return [(checked(ordered)[0], f"the lowest electrostatic energy ({charges}) in {note}")]
+        return [(checked(ordered)[0], f"the lowest electrostatic energy (charges guessed: {charges}) in {note}")]
     cells: list[Structure] = []
     for k in range(disorder.number):
         made, _ = checked(fill_at_random(places, owner, orbits, chosen.counts, [disorder.seed, k]))
