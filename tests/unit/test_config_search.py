@@ -56,6 +56,7 @@ def test_a_sampled_number_is_a_round_one():
         ({"dropout": None}, "it is empty"),
         ({"drop_out": [0.1]}, "'drop_out' is not a training setting .* did you mean 'dropout'"),
         ({"seed": [1, 2]}, "'seed' is not a training setting"),
+        ({"kernel_share": [0, 0.5]}, "kernel_share cannot be searched, because the value of a trial is the error of"),
         ({"batch_size": [1]}, "batch_size is 1; give 2 or more"),
         ({"batch_size": []}, "batch_size is \\[\\]; give a list of values, or a range"),
         ({"batch_size": [32, 32]}, "batch_size has a value twice"),
