@@ -97,6 +97,15 @@ def test_of_a_list_of_sites_these_alone_are_computed(campaign):
     assert campaign.computed() == {"Ca": 1}
 
 
+@pytest.mark.parametrize("table", ["site_table", "structures"])
+def test_a_table_cut_short_is_told_and_nothing_runs(campaign, table):
+    path = getattr(campaign.write("Sr", "Ca"), table)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(XanesflowError, match=rf"{path.name} cannot be read .*; delete it and run `snakemake str"):
+        campaign.run()
+    assert not campaign.computed()
+
+
 def test_other_settings_are_computed_anew(campaign):
     campaign.run()
     assert campaign.run_again(options={"radius": 5}) == {"Sr": 1, "Ca": 1, "Ba": 1}

@@ -18,7 +18,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.reasons import MAY_SUCCEED
 from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
-from xanesflow.core.tables import read_site_list, write_csv
+from xanesflow.core.tables import read_parquet, read_site_list, write_csv
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
@@ -144,7 +144,7 @@ def check_site_count(
     Raises:
         XanesflowError: even if all simulations succeed, a part that training needs has too few spectra.
     """
-    table = pd.read_parquet(site_table, columns=["material_id", "site_index"])
+    table = read_parquet(site_table, ["material_id", "site_index"])
     sites = [(str(m), int(i)) for m, i in table.itertuples(index=False)]
     if only is not None:
         planned = read_site_list(only)

@@ -14,7 +14,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.engine import InputWriter
@@ -27,7 +26,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, chunk_name, site_id
-from xanesflow.core.tables import describe_counts, read_structures, write_rejected
+from xanesflow.core.tables import describe_counts, read_parquet, read_structures, write_rejected
 from xanesflow.core.text import one_line
 
 log = logging.getLogger(__name__)
@@ -124,7 +123,7 @@ def write_inputs(
 def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Material]:
     """The chunk's materials, in the order of their ids."""
     wanted = [("chunk", "==", chunk)]
-    table = pd.read_parquet(site_table, columns=["material_id", "site_index", "chunk"], filters=wanted)
+    table = read_parquet(site_table, ["material_id", "site_index", "chunk"], filters=wanted)
     pairs = sorted((str(m), int(i)) for m, i in table[["material_id", "site_index"]].itertuples(index=False, name=None))
     as_json = read_structures(structures, {material_id for material_id, _ in pairs})
     for material_id, group in groupby(pairs, key=lambda pair: pair[0]):

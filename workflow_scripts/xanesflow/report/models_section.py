@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from xanesflow.core.tables import read_csv
 from xanesflow.evaluation.evaluate import ENSEMBLE
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.evaluation.significance import ALPHA
@@ -56,9 +57,9 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
         intervals: intervals.csv; None: no intervals are shown.
         significance: significance.csv; None: no tests are shown.
     """
-    table = with_subset(pd.read_csv(metrics, dtype={"seed": str}))
-    rows = _rows(table, None if intervals is None else with_subset(pd.read_csv(intervals)))
-    pairs = [] if significance is None else records(with_subset(pd.read_csv(significance)))
+    table = with_subset(read_csv(metrics, dtype={"seed": str}))
+    rows = _rows(table, None if intervals is None else with_subset(read_csv(intervals)))
+    pairs = [] if significance is None else records(with_subset(read_csv(significance)))
     alone = len(set(table["features"])) == 1
     for pair in pairs:
         for end in ("better", "worse"):

@@ -23,7 +23,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Site, Subset, site_id
-from xanesflow.core.tables import read_structures
+from xanesflow.core.tables import read_parquet, read_structures
 from xanesflow.core.text import plural, quoted
 from xanesflow.features.cheap_runs.columns import (
     FRAME_POINTS,
@@ -76,7 +76,7 @@ def collect_cheap_runs(
         XanesflowError: our own runs have different settings, or no site has a good run.
     """
     element, theory = Subset.parse(subset).element, run_features()[name]
-    sites = pd.read_parquet(site_table, columns=["material_id", "site_index"])
+    sites = read_parquet(site_table, ["material_id", "site_index"])
     wanted = frozenset(zip(sites["material_id"], (int(i) for i in sites["site_index"]), strict=True))
     read = partial(
         _read_one_chunk, name=name, element=element, structures=structures, sites=wanted, start_ev=energy_start_ev

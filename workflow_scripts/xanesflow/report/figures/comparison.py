@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from xanesflow.core.figures import TRUTH, figure, panels
+from xanesflow.core.tables import read_csv
 from xanesflow.evaluation.evaluate import ENSEMBLE
 from xanesflow.evaluation.table_one import obstacle, paper_eta
 
@@ -40,7 +41,7 @@ def draw_comparison(metrics: Path, output: Path, *, intervals: Path | None = Non
         output: SVG to write.
         intervals: intervals.csv, whose intervals are drawn; None: none are drawn.
     """
-    table = pd.read_csv(metrics, dtype={"seed": str})
+    table = read_csv(metrics, dtype={"seed": str})
     table["subset"] = table["element"] + "_" + table["theory"]
     marks = _marks(table, intervals)
     subsets = list(dict.fromkeys(table["subset"]))
@@ -76,7 +77,7 @@ def _marks(table: pd.DataFrame, intervals: Path | None) -> dict[tuple[str, str, 
     subsets = list(dict.fromkeys(table["subset"]))
     bounds = {}
     if intervals is not None:
-        found = pd.read_csv(intervals)
+        found = read_csv(intervals)
         names = zip(found["element"] + "_" + found["theory"], found["model"], found["features"], strict=True)
         bounds = dict(zip(names, zip(found["eta_low"], found["eta_high"], strict=True), strict=True))
     marks = {}

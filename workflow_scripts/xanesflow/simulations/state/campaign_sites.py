@@ -8,13 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from xanesflow.config import result_paths as paths
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Site
-from xanesflow.core.text import one_line
+from xanesflow.core.tables import read_columns
 
 _SITES = "_sites.parquet"
 
@@ -71,20 +68,3 @@ def read_site_table(path: Path) -> SubsetSites:
         chunks[chunk].append((material, site_index))
         hours[chunk] += math.nan if hour is None else hour
     return SubsetSites(dict(chunks), dict(hours))
-
-
-def read_columns(path: Path, columns: list[str]) -> pa.Table:
-    """Read those of the columns that a Parquet file has.
-
-    Raises:
-        FileNotFoundError: it does not exist.
-        XanesflowError: it is damaged or cannot be read.
-    """
-    try:
-        with pq.ParquetFile(path) as file:  # Arrow's dataset reader would load pandas
-            return file.read(columns, use_threads=False)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = one_line(error, 160)
-        raise XanesflowError(f"{path} cannot be read ({said}); delete it and run `snakemake structures`.") from None

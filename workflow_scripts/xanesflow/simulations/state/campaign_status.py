@@ -23,8 +23,9 @@ from xanesflow.config.result_paths import fill, in_results
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
+from xanesflow.core.tables import read_columns
 from xanesflow.core.text import first_of, one_line, plural
-from xanesflow.simulations.state.campaign_sites import read_columns, read_site_table, site_tables
+from xanesflow.simulations.state.campaign_sites import read_site_table, site_tables
 from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import (
     ChunkState,
@@ -267,10 +268,10 @@ def _chunks(numbers: Iterable[int]) -> str:
 
 
 def _rejected(path: Path, status: SubsetStatus) -> dict[str, int]:
+    if not path.exists():
+        return {}
     try:
         counts = Counter(read_columns(path, ["reason"])["reason"].to_pylist())
-    except FileNotFoundError:
-        return {}
     except (XanesflowError, KeyError) as error:
         status.notes.append(str(error))
         return {}
