@@ -19,6 +19,7 @@ from xanesflow.evaluation.table_one import (
     SOURCE,
     WITHIN,
     obstacle,
+    obstacle_in,
     paper_eta,
     size_caution,
     verdict,
@@ -117,7 +118,7 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
             "eta_seed_sd": single.std(),
         }
         row["n_materials"] = found.get("n_materials")
-        rows.append(row | _paper(row, subsets))
+        rows.append(row | _paper(row, subsets, found.get("caution")))
 
     # Sort by subset, features and kind, and mark the best of each subset.
     place = {kind: number for number, kind in enumerate(KINDS)}
@@ -128,9 +129,10 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
     return rows
 
 
-def _paper(row: Mapping[str, Any], subsets: list[str]) -> dict[str, Any]:
+def _paper(row: Mapping[str, Any], subsets: list[str], caution: object) -> dict[str, Any]:
     paper = paper_eta(row["model"], row["subset"])
-    why = obstacle(row["model"], row["features"], row["part"], subsets) if paper is not None else ""
+    unlike = obstacle_in(caution)
+    why = obstacle(row["model"], row["features"], row["part"], subsets, unlike) if paper is not None else ""
     if paper is None or why:
         return {"paper_eta": None, "verdict": "", "obstacle": why}
     train, _, test = PAPER_SIZES[row["subset"]]
