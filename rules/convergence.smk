@@ -36,7 +36,11 @@ if CAMPAIGN.run_subsets:
             ),
             runtime=more_each_time(720),
         params:
-            kept=paths.RUNG_KEPT,
+            kept=lambda wildcards: fill(
+                paths.RUNG_KEPT,
+                subset=wildcards.subset,
+                options=RUNGS[int(wildcards.rung)].folder,
+            ),
             sites=CONFIG.convergence.sites,
             engine=lambda wildcards: RUNGS[int(wildcards.rung)].options,
         message:

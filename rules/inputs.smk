@@ -12,6 +12,7 @@ rule write_inputs:
     input:
         structures=paths.STRUCTURES,
         site_table=paths.SITES,
+        only=lambda wildcards: CAMPAIGN.planned_sites(wildcards.subset),
     output:
         inputs=paths.INPUTS,
         rejected=paths.REJECTED_INPUTS,

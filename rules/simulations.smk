@@ -72,6 +72,7 @@ if CAMPAIGN.run_subsets:
             runtime=lambda wildcards, threads, attempt: chunk_minutes(
                 fill(paths.SITES, subset=wildcards.subset),
                 int(wildcards.chunk),
+                only=CONFIG.simulations.sites.get(wildcards.subset),
                 cores=threads,
                 attempt=attempt,
                 longest=CONFIG.simulations.longest_job,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.config.rule_script import rule_log
+from xanesflow.config.rule_script import path_or_none, rule_log
 from xanesflow.inputs.write_chunk import write_inputs
 
 with rule_log(snakemake):
@@ -14,5 +14,6 @@ with rule_log(snakemake):
         subset=snakemake.wildcards.subset,
         chunk=int(snakemake.wildcards.chunk),
         options=snakemake.params.options,
+        only=path_or_none(snakemake.input.only),
         workers=snakemake.threads,
     )

@@ -20,6 +20,7 @@ import csv
 import json
 import resource
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +30,7 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine
 from xanesflow.codes.feff.core_hours import feff_costs
-from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.feff.read_xmu import Xmu, parse_xmu
 from xanesflow.codes.registry import engine_of
 from xanesflow.config.model import Config
 from xanesflow.core.errors import FailedRunError, XanesflowError
@@ -40,6 +41,7 @@ from xanesflow.structures.examples import load_examples
 
 SITES = Path(__file__).with_name("sites.csv")
 PACKED = Path(__file__).with_name("reference.npz")
+NAMES = ("element", "material", "site", "kind")
 ORDER = ("Mn", "Fe", "Ti", "V", "Cr", "Co", "Ni", "Cu")
 
 
@@ -52,7 +54,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     rows = given.out / "rows.jsonl"
     if given.pack:
-        pack(known_rows(given.out), PACKED)
+        pack(known_rows(given.out), PACKED, NAMES)
         return
     simulations = Config().simulations
     options = {"command": None, "inputs": Config().inputs.of("FEFF"), **simulations.feff.model_dump()}
@@ -97,8 +99,17 @@ def in_order(sites: list[dict[str, Any]], options: dict[str, Any]) -> list[tuple
     return [(sites[k], structures[k]) for *_, k in sorted(places)]
 
 
-def run(engine: Engine, structure: Structure, site_index: int) -> dict[str, Any]:
-    """Run a site as the workflow does: energies, cross sections, and seconds of processor by module."""
+def run(
+    engine: Engine, structure: Structure, site_index: int, parse: Callable[[bytes], Xmu] = parse_xmu
+) -> dict[str, Any]:
+    """Run a site as the workflow does: energies, cross sections, and seconds of processor by module.
+
+    Args:
+        engine: of FEFF, quick FEFF, or the embedded engine.
+        structure: the material.
+        site_index: 0-based index of the absorber.
+        parse: reads the engine's xmu.dat.
+    """
     begin, before = time.monotonic(), processor()
     row: dict[str, Any] = {"error": "", "settings": engine.settings()}
     with TemporaryDirectory(prefix="study-") as name:
@@ -107,7 +118,7 @@ def run(engine: Engine, structure: Structure, site_index: int) -> dict[str, Any]
             engine.write_inputs(folder, structure, site_index)
             run_command(engine.command(folder), folder, log=folder / engine.log_name, time_limit=engine.time_limit)
             engine.validate(folder)
-            spectrum = parse_xmu((folder / "xmu.dat").read_bytes())
+            spectrum = parse((folder / "xmu.dat").read_bytes())
             row |= {"energy": spectrum.energy_ev.tolist(), "mu": spectrum.cross_section.tolist()}
         except (FailedRunError, XanesflowError) as error:
             row["error"] = str(error)
@@ -129,8 +140,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def known_rows(folder: Path, packed: Path = PACKED) -> list[dict[str, Any]]:
     """Finished runs of the packed file, then those of a folder that it lacks, failed ones among them."""
     rows = read_packed(packed)
-    there = {(row["material"], row["site"]) for row in rows}
-    return rows + [row for row in read_rows(folder / "rows.jsonl") if (row["material"], row["site"]) not in there]
+    there = {identity(row) for row in rows}
+    return rows + [row for row in read_rows(folder / "rows.jsonl") if identity(row) not in there]
+
+
+def identity(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What a run is of: its material and site, and in the study the setting that was tried."""
+    return row["material"], row["site"], row.get("tried")
 
 
 def read_packed(path: Path) -> list[dict[str, Any]]:
@@ -139,36 +155,36 @@ def read_packed(path: Path) -> list[dict[str, Any]]:
         return []
     with np.load(path) as stored:
         data = dict(stored)
+    energy, mu, run, structure = (data.pop(name, None) for name in ("energy", "mu", "run", "structure"))
     rows = []
-    for k in range(len(data["site"])):
-        there = np.isfinite(data["energy"][k])
-        rows.append(
-            {
-                **{name: str(data[name][k]) for name in ("element", "material", "kind")},
-                "site": int(data["site"][k]),
-                "error": "",
-                "structure": json.loads(str(data["structure"][k])),
-                "energy": data["energy"][k][there].tolist(),
-                "mu": data["mu"][k][there].tolist(),
-                **json.loads(str(data["run"][k])),
-            }
-        )
+    for k, told in enumerate(run):
+        there = np.isfinite(energy[k])
+        row = {name: values[k].item() for name, values in data.items()}
+        row |= {"error": "", "energy": energy[k][there].tolist(), "mu": mu[k][there].tolist(), **json.loads(told)}
+        rows.append(row if structure is None else {**row, "structure": json.loads(structure[k])})
     return rows
 
 
-def pack(rows: list[dict[str, Any]], out: Path) -> None:
-    """Write the good spectra into one npz: a row of the table for each, energies in eV, cross sections in bohr²."""
+def pack(rows: list[dict[str, Any]], out: Path, names: Sequence[str]) -> None:
+    """Write the good spectra into one npz: a row of the table for each, energies in eV, cross sections in bohr².
+
+    Args:
+        rows: finished runs; those that failed are left out.
+        out: the file.
+        names: which entries say what a run is of.
+    """
     good = [row for row in rows if not row["error"]]
     points = max(len(row["energy"]) for row in good)
     padded = np.full((2, len(good), points), np.nan)
     for k, row in enumerate(good):
         padded[:, k, : len(row["energy"])] = row["energy"], row["mu"]
-    named = {name: np.array([row[name] for row in good]) for name in ("element", "material", "site", "kind")}
-    structures = np.array([json.dumps(row["structure"], sort_keys=True) for row in good])
+    named = {name: np.array([row[name] for row in good]) for name in names}
+    if "structure" in good[0]:
+        named["structure"] = np.array([json.dumps(row["structure"], sort_keys=True) for row in good])
     runs = [{key: row[key] for key in ("settings", "record", "processor_s")} for row in good]
     with atomic_path(out) as temporary:
         np.savez_compressed(
-            temporary, **named, structure=structures, energy=padded[0], mu=padded[1],
+            temporary, **named, energy=padded[0], mu=padded[1],
             run=np.array([json.dumps(one, sort_keys=True) for one in runs]),
         )  # fmt: skip
     print(f"{len(good)} spectra in {out}, {len(rows) - len(good)} runs failed")

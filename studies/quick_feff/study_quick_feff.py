@@ -1,13 +1,15 @@
 """How near is FEFF 10 at small radii to FEFF at the paper's settings, and what does it cost?
 
     python studies/quick_feff/study_quick_feff.py --data ../shared/data --archive UNPACKED --reference DIR --out DIR
-    python studies/quick_feff/study_quick_feff.py ... --table
+    python studies/quick_feff/study_quick_feff.py ... --table    prints the tables
+    python studies/quick_feff/study_quick_feff.py ... --pack     puts what is there into quick.npz as well
+    python studies/quick_feff/study_quick_feff.py ... --figure FILE    one site of each metal
 
 Sites with a spectrum at the paper's settings: those of `compute_reference.py` (FEFF 10), and published ones (FEFF
 9.9.1): validation sites of Ti V Cr Co Ni whose material also holds Cu and therefore has a POSCAR in the archive of Cu
 runs, and Cu sites of that archive by chance (seed 0), one for each material. Materials whose hash is even choose the
-settings, the others judge them. One row for each site and setting in DIR/rows.jsonl; what is there is not computed
-again.
+settings, the others judge them. One row for each site and setting in DIR/rows.jsonl; what stands there or in quick.npz
+is not computed again.
 """
 
 from __future__ import annotations
@@ -22,30 +24,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compute_reference import known_rows, read_rows, run
+from compute_reference import identity, known_rows, pack, run
 from pymatgen.core import Structure
 from scipy.stats import spearmanr
 
 from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.feff8l.engine import Feff8lEngine
+from xanesflow.codes.feff8l.options import EngineSettings
+from xanesflow.codes.feff8l.read_run import parse_xmu as parse_embedded
 from xanesflow.codes.feffq.engine import FeffqEngine
 from xanesflow.codes.feffq.options import SETTINGS, FeffqOptions, QuickSettings
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
 from xanesflow.core.energy_grid import energy_grid, onto_grid
+from xanesflow.core.figures import figure, in_thousandths, panels
 from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import parse_site_id
 
 Array = np.ndarray
 
 FAST, NEAR = SETTINGS["fast"], SETTINGS["near"]
-TRIALS: dict[str, QuickSettings] = {
+PACKED = Path(__file__).with_name("quick.npz")
+TRIALS: dict[str, QuickSettings | None] = {
     "fast": FAST,
     "near": NEAR,
+    "embedded": None,
     "fast, field from 3.5": replace(FAST, scf_radius=(3.5, 4.5)),
     "fast, only near atoms": replace(FAST, far_radius=0.0),
 }
-"""Settings that were tried; `fast` and `near` are those of the library."""
+"""Settings that were tried; `fast` and `near` are those of the library, `embedded` is the embedded engine."""
 
 MARGIN_EV = 3.0
+COLOURS = {"fast": "tab:orange", "near": "tab:blue", "embedded": "tab:gray"}
 
 
 @dataclass(frozen=True)
@@ -88,29 +97,50 @@ def main() -> None:
     parser.add_argument("--sources", nargs="+", default=["feff10", "published", "copper"])
     parser.add_argument("--part", choices=("choose", "judge", "all"), default="all")
     parser.add_argument("--sites", type=int, default=1000, help="at most so many sites of each source")
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--table", action="store_true", help="print the tables")
+    parser.add_argument("--pack", action="store_true", help="write quick.npz again")
+    parser.add_argument("--figure", type=Path, help="draw one site of each metal")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    rows = given.out / "rows.jsonl"
+    rows = known_rows(given.out, PACKED)
+    if given.pack:
+        pack(rows, PACKED, ("material", "site", "tried"))
+        return
     known: list[Known] = []
     for source in given.sources:
         part = (one for one in SOURCES[source](given) if given.part in ("all", "judge" if one.judges else "choose"))
         known += islice(part, given.sites)
     if given.table:
-        print_tables(known, read_rows(rows), given.settings, given.data)
+        print_tables(known, rows, given.settings, given.data)
+    if given.figure:
+        draw_spectra(given.figure, known, rows, given.settings)
+    if given.table or given.figure:
         return
-    done = {(row["material"], row["site"], row["tried"]) for row in read_rows(rows)}
+    done = {identity(row) for row in rows}
     for one in known:
         for name in given.settings:
-            tried = json.dumps(TRIALS[name].as_dict(), sort_keys=True)
-            if (one.material, one.site, tried) in done:
+            of = {"material": one.material, "site": one.site, "tried": tried(name)}
+            if identity(of) in done:
                 continue
-            engine = FeffqEngine(Trial(tried=TRIALS[name]))
-            row = {"material": one.material, "site": one.site, "tried": tried, **run(engine, one.structure, one.site)}
-            with rows.open("a", encoding="utf-8") as file:
+            row = {**of, **compute(name, one)}
+            with (given.out / "rows.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(one.element, one.material, one.site, name, row["error"], row["processor_s"], scores(one, row),
                   row["record"].get("module_seconds"), flush=True)  # fmt: skip
+
+
+def tried(name: str) -> str:
+    """What a row of rows.jsonl says of its settings."""
+    settings = TRIALS[name]
+    return name if settings is None else json.dumps(settings.as_dict(), sort_keys=True)
+
+
+def compute(name: str, one: Known) -> dict[str, Any]:
+    """Run a site with some settings."""
+    settings = TRIALS[name]
+    if settings is None:
+        return run(Feff8lEngine(EngineSettings()), one.structure, one.site, parse_embedded)
+    return run(FeffqEngine(Trial(tried=settings)), one.structure, one.site)
 
 
 def feff10_sites(given: argparse.Namespace) -> Iterator[Known]:
@@ -188,13 +218,12 @@ def scores(one: Known, row: dict[str, Any]) -> dict[str, float]:
 
 def print_tables(known: list[Known], rows: list[dict[str, Any]], settings: list[str], data: Path) -> None:
     """The tables of docs/studies/quick-feff.md."""
-    by_key = {(row["material"], row["site"], row["tried"]): row for row in rows}
+    by_key = {identity(row): row for row in rows}
     print("| setting | ground | sites (failed) | no shift, no scale: median, 90 % | one shift: eV, median, 90 % | "
           "own shift: median, spread eV | processor s: median, 90 % | eta |")  # fmt: skip
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in settings:
-        tried = json.dumps(TRIALS[name].as_dict(), sort_keys=True)
-        pairs = [(one, by_key[key]) for one in known if (key := (one.material, one.site, tried)) in by_key]
+        pairs = [(one, by_key[key]) for one in known if (key := (one.material, one.site, tried(name))) in by_key]
         grounds = {"all": pairs}
         grounds |= {element: [p for p in pairs if p[0].element == element] for element in PAPER_ENERGY_START_EV}
         for ground, inside in grounds.items():
@@ -205,12 +234,12 @@ def print_tables(known: list[Known], rows: list[dict[str, Any]], settings: list[
 
 def print_sites(known: list[Known], rows: list[dict[str, Any]], settings: list[str]) -> None:
     """One row for each site: what it is, how near each setting comes, and where the seconds go."""
-    by_key = {(row["material"], row["site"], row["tried"]): row for row in rows}
+    by_key = {identity(row): row for row in rows}
     print("\n| site | setting | half | no shift, no scale | own shift: eV, RMS | Spearman | processor s | wall s: pot, "
           "screen, scattering |\n| --- | --- | --- | --- | --- | --- | --- | --- |")  # fmt: skip
     for one in known:
         for name in settings:
-            row = by_key.get((one.material, one.site, json.dumps(TRIALS[name].as_dict(), sort_keys=True)))
+            row = by_key.get((one.material, one.site, tried(name)))
             if row is None:
                 continue
             found, wall = scores(one, row), row["record"].get("module_seconds", {})
@@ -237,9 +266,9 @@ def print_row(name: str, ground: str, pairs: list[tuple[Known, dict[str, Any]]],
     common, used = np.empty(len(good)), []
     for element in sorted({one.element for one, _ in good}):
         mine = [k for k, (one, _) in enumerate(good) if one.element == element]
-        tried = np.array([[rms(*good[k], each, scaled=True) for k in mine] for each in SHIFTS])
-        best = int(np.argmin(np.median(tried, axis=1)))
-        common[mine] = tried[best]
+        moved = np.array([[rms(*good[k], each, scaled=True) for k in mine] for each in SHIFTS])
+        best = int(np.argmin(np.median(moved, axis=1)))
+        common[mine] = moved[best]
         used.append(f"{SHIFTS[best]:+.2f}")
     seconds = np.array([row["processor_s"] for _, row in good])
     errors = np.array([np.mean((on_grid(one, row, 0.0) - one.spectrum) ** 2) for one, row in good])
@@ -265,6 +294,38 @@ def eta(good: list[tuple[Known, dict[str, Any]]], errors: Array, data: Path) -> 
     mean = np.load(path)["spectra"].mean(axis=0)
     baseline = [np.mean((one.spectrum - mean) ** 2) for one, _ in good]
     return float(np.median(baseline) / np.median(errors))
+
+
+def draw_spectra(path: Path, known: list[Known], rows: list[dict[str, Any]], settings: list[str]) -> None:
+    """A panel for each metal: its first site with all settings, of those that judge if there is one; nothing shifted.
+
+    Args:
+        path: SVG or PNG.
+        known: sites with their spectra at the paper's settings.
+        rows: runs.
+        settings: names of `TRIALS`.
+    """
+    by_key = {identity(row): row for row in rows if not row["error"]}
+    drawn: dict[str, Known] = {}
+    for one in sorted(known, key=lambda each: not each.judges):
+        if all((one.material, one.site, tried(name)) in by_key for name in settings):
+            drawn.setdefault(one.element, one)
+    with figure(path, 9.0, 4.8) as page:
+        metals = [element for element in PAPER_ENERGY_START_EV if element in drawn]
+        for axes, element in zip(panels(page, len(metals), 4), metals, strict=True):
+            one = drawn[element]
+            energy = energy_grid(PAPER_ENERGY_START_EV[element])
+            axes.plot(energy, one.spectrum, color="black", linewidth=2.2, label="paper's settings")
+            for name in settings:
+                label = "embedded engine" if TRIALS[name] is None else f"quick FEFF, {name}"
+                quick = on_grid(one, by_key[one.material, one.site, tried(name)], 0.0)
+                axes.plot(energy, quick, color=COLOURS[name], linewidth=1.1, label=label)
+            axes.set_title(f"{element} in {one.structure.composition.reduced_formula}", loc="left")
+            axes.set_xlabel("Energy (eV)")
+            axes.set_ylim(bottom=0.0)
+            in_thousandths(axes.yaxis)
+        page.axes[0].set_ylabel("Cross section (10⁻³ bohr²)")
+        page.legend(*page.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def test_predicted_candidates_are_recorded_as_predicted(tmp_path):
     code, _, err = call(*given, "-o", record, "--page", page)
     assert code == 0, err
     known = json.loads(record.read_text("utf-8"))
-    assert known["theory"] == f"predicted by {model_of()}"
+    assert (known["model"], known["theory"]) == (str(model_of()), "FEFF8L")
     assert "the certainty was learned from FEFF8L" in " ".join(known["warnings"])
     assert "the certainty was learned from FEFF8L" in " ".join(err.split())
     assert f"Candidates are predicted by {model_of()} and normalised by the engine" in page.read_text("utf-8")

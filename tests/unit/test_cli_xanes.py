@@ -23,7 +23,9 @@ from structure_files import as_json, with_symmetry
 import xanesflow
 from xanesflow.cli import show_spectra
 from xanesflow.codes.feff8l import EngineSettings
+from xanesflow.codes.quick_look import quick_look_of
 from xanesflow.codes.run_engine import SiteSpectrum
+from xanesflow.config.default_engine import default_engine_options
 from xanesflow.core.errors import XanesflowError
 from xanesflow.spectra import compute_sites, write_xanes
 from xanesflow.structures import choose_site
@@ -132,6 +134,14 @@ def test_a_site_is_that_very_atom_and_has_no_average(fake, two_sites, tmp_path):
     assert call("xanes", two_sites, "--site", 2, "--core-hole", "on", "--fms-radius", 4, "-o", tmp_path)[0] == 0
     assert calls == [(2, EngineSettings(core_hole="on", fms_radius=4.0))]
     assert list(read(tmp_path / "my_structure_2_Cu_xanes.csv")[1]) == ["energy_eV", "Cu_002 (x2)"]
+
+
+def test_where_the_engine_is_known_to_be_wrong_is_said_and_what_is_nearer():
+    look = quick_look_of("FEFF8L", default_engine_options("FEFF8L", "V"), {})
+    assert look.notes("Cu") == []  # its Fermi level is learned
+    assert "meant for Ti to Cu" in look.notes("Zn")[0]
+    (said,) = look.notes("V")
+    assert "not corrected for V" in said and "--theory FEFFQ is nearer" in said
 
 
 def test_a_failed_site_is_told_and_the_others_go_on_without_an_average(fake, two_sites, tmp_path):

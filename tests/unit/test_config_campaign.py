@@ -145,6 +145,31 @@ def test_named_files_are_looked_for_before_anything_is_planned(tmp_path):
         planned.config.measured.scans()
 
 
+def test_archives_of_cheaper_runs_and_lists_of_sites_are_looked_for_too(tmp_path):
+    over_feff = {"models": {"kinds": ["delta"], "delta_from": "FEFF"}}
+    archives = {"archive": {"Ti_VASP": str(tmp_path), "Ti_FEFF": str(tmp_path / "none")}}
+    with pytest.raises(XanesflowError, match=r"archive is .*none, which does not exist .* finished runs of Ti_FEFF\."):
+        check_named_files(campaign(subsets=["Ti_VASP"], simulations=archives, **over_feff))
+    plan = tmp_path / "plan.csv"
+    planned = campaign(
+        **RUN | {"simulations": {"source": "run", "sites": {"Cu_FEFF8L": str(plan)}}, "subsets": ["Cu_FEFF8L"]}
+    )
+    check_named_files(planned)
+    (warning,) = warnings_of(planned)
+    assert f"Cu_FEFF8L: simulations.sites names {plan}, which does not exist" in warning
+    plan.write_text("material,site\nmp-1,0\n")
+    assert warnings_of(planned) == []
+    with pytest.raises(XanesflowError, match=r"The list of sites .*plan\.csv cannot be read \(it has no column"):
+        check_named_files(planned)
+
+
+def test_the_program_of_a_cheaper_theory_is_looked_for_too(tmp_path):
+    simulations = {"source": "run", "feff_command": str(tmp_path / "none")}
+    models = {"kinds": ["delta"], "delta_from": "FEFF"}
+    found = warnings_of(campaign(subsets=["Ti_VASP"], models=models, **RUN | {"simulations": simulations}))
+    assert [said for said in found if said.startswith("Ti_FEFF: ")]
+
+
 def test_what_will_stop_a_job_later_is_a_warning(tmp_path):
     run = {"source": "run", "feff_command": str(tmp_path / "none")}
     feff, other, vasp = warnings_of(

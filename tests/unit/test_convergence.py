@@ -6,16 +6,19 @@ import made_up_runs as made_up
 import pandas as pd
 import pytest
 import yaml
+from fake_engine import WorkingDirectory
 
 from xanesflow.codes.registry import engine_of
 from xanesflow.codes.run_zip import ChunkWriter
+from xanesflow.config import result_paths as paths
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.convergence_rungs import as_config, rungs_of
 from xanesflow.config.load import load_config
+from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.report.figures.draw_convergence import draw_convergence
 from xanesflow.spectra import convergence_study
-from xanesflow.spectra.convergence_study import RungFile, choose_sites, compare_rungs
+from xanesflow.spectra.convergence_study import RungFile, choose_sites, compare_rungs, run_rung
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table, write_structures
 
@@ -37,6 +40,27 @@ def test_each_rung_changes_one_option_of_the_engine():
     own = rungs_of(campaign())
     assert len(own) == 10, "the code's own ladder"
     assert len({rung.run for rung in own}) == 8, "the configured options, once for each of three options, are one run"
+
+
+def test_runs_are_kept_by_their_options_and_not_by_their_place(tmp_path):
+    """A coarser value in front, or other sites and back, compute only what is new."""
+    short = rungs_of(campaign(ladder={"simulations.xspectra.ecutwfc": [30, 40]}))
+    longer = rungs_of(campaign(ladder={"simulations.xspectra.ecutwfc": [25, 30, 40]}))
+    assert [rung.folder for rung in longer[1:]] == [rung.folder for rung in short]
+    assert len({rung.folder for rung in longer}) == 3
+    made = WorkingDirectory(tmp_path).write("Sr", "Ca")
+
+    def compute(place, rung, site):
+        run_rung(
+            made.structures, made.site_table, tmp_path / f"{place}.zip",
+            tmp_path / fill(paths.RUNG_KEPT, subset=made.subset, options=rung.folder), subset=made.subset, sites=[site],
+            engine=made.engine(options={"value": rung.value}),
+        )  # fmt: skip
+        return made.computed()
+
+    assert [compute(k, rung, "m-sr_001") for k, rung in enumerate(short)] == [{"Sr": 1}] * 2
+    assert [compute(k, rung, "m-sr_001") for k, rung in enumerate(longer)] == [{"Sr": 1}, {}, {}]
+    assert [compute(0, longer[0], site) for site in ("m-ca_001", "m-sr_001", "m-ca_001")] == [{"Ca": 1}, {}, {}]
 
 
 @pytest.mark.parametrize(

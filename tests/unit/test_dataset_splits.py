@@ -78,6 +78,11 @@ def test_too_few_sites_are_refused_before_anything_is_simulated(tmp_path):
         check_site_count(
             tmp_path / "sites.parquet", tmp_path / "none.json", **options | {"only": tmp_path / "plan.csv"}
         )
+    (tmp_path / "plan.csv").write_text("material_id,site_index\nmp-x,7\nmp-y,0\n")
+    with pytest.raises(XanesflowError, match=r"plan\.csv names mp-x_007 \(and 1 more\), which is no site of Cu_FEFF"):
+        check_site_count(
+            tmp_path / "sites.parquet", tmp_path / "none.json", **options | {"only": tmp_path / "plan.csv"}
+        )
     assert not (tmp_path / "none.json").exists()
 
 

@@ -60,6 +60,17 @@ def test_a_chunk_is_lightshows_tree_with_poscars_and_a_manifest(tmp_path):
     assert [site.specie.symbol for site in again] == 8 * ["O"] + 4 * ["Ti"]
 
 
+def test_of_a_list_of_sites_the_inputs_of_these_alone_are_written(tmp_path):
+    tables(tmp_path)
+    plan = tmp_path / "plan.csv"
+    plan.write_text("material_id,site_index\nrutile,0\n")
+    files, rejected = write(tmp_path, only=plan)
+    assert manifest(files)["input_sha256"].keys() == {"rutile_000"} and rejected == []
+    plan.write_text("material_id,site_index\nrutile,1\n")
+    with pytest.raises(XanesflowError, match="names rutile_001, which is no site of Ti_FEFF"):
+        write(tmp_path, only=plan)
+
+
 def test_the_same_chunk_has_the_same_bytes_with_one_process_or_two(tmp_path, monkeypatch):
     tables(tmp_path)
     write(tmp_path, out="one")

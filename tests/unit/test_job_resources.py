@@ -37,6 +37,15 @@ def test_a_job_gets_half_a_day_where_no_cost_is_known(tmp_path, hours):
     assert minutes(tmp_path / "old.parquet", 0) == 720
 
 
+def test_a_job_gets_time_for_the_planned_sites_alone(tmp_path):
+    table, plan = write(tmp_path / "sites.parquet", [0, 0, 1], [4.0, 2.0, 2.0]), tmp_path / "plan.csv"
+    plan.write_text("material_id,site_index\nm1,0\n")
+    assert minutes(table, 0, cores=1, only=plan) == 1.5 * 60 * 2 and minutes(table, 1, only=plan) == 30
+    plan.write_text("material_id,site_index\nm0,0\nm1,0\n")
+    assert minutes(table, 0, cores=1, only=plan) == minutes(table, 0, cores=1)
+    assert minutes(table, 0, only=tmp_path / "not_there.csv") == 720
+
+
 def test_a_table_that_was_made_anew_is_read_anew(tmp_path):
     table = write(tmp_path / "sites.parquet", [0], [4.0])
     first = minutes(table, 0)

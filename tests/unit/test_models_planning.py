@@ -20,7 +20,7 @@ from xanesflow.config.load import load_config
 from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import read_site_list
+from xanesflow.core.site_list import read_site_list
 from xanesflow.features.compute_features import write_features
 from xanesflow.models.delta.choose_sites import LENGTH, NOISE, choose_sites
 from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
@@ -143,6 +143,30 @@ def test_sites_whose_runs_were_left_out_are_not_chosen_again_but_give_no_informa
     finish(campaign, sites[:2])
     better = plan_sites(campaign, "Cu_FEFF", 1).table["variance_left"].iloc[-1]
     assert then.table["variance_left"].iloc[2] > better
+
+
+def test_simulated_sites_without_features_stay_in_the_list(campaign):
+    """A list without them would take their spectra out of the dataset, though they are done."""
+    finish(campaign, [("mp-11", 11), ("mp-0", 0)])
+    plan = plan_sites(campaign, "Cu_FEFF", 2)
+    assert (plan.done, plan.without_features) == (2, [])
+    assert plan.table["material_id"].tolist()[:2] == ["mp-0", "mp-11"]
+    assert plan.table["rank"].tolist() == [0, 0, 1, 2]
+
+
+def test_features_of_an_earlier_configuration_take_no_site_away(campaign):
+    sites = pd.read_parquet(campaign / "results/structures/Cu_FEFF_sites.parquet")[["material_id", "site_index"]]
+    for name, kept, year in (("chgnet", 12, 2026), ("m3gnet", 3, 2025)):
+        config = load_config({"subsets": ["Cu_FEFF"], "features": {"models": [name]}}).as_json()
+        attributes = {"featurizer": name, "meaning": "", "weights_hash": "", "versions": "{}", "config": config}
+        path = campaign / f"results/features/{name}/Cu_FEFF.h5"
+        path.parent.mkdir(exist_ok=True)
+        features = np.random.default_rng(1).normal(size=(kept, 5)).astype(np.float32)
+        write_features(path, sites[:kept], features, [], attributes | {"created": f"{year}-01-01T00:00:00+00:00"})
+    plan = plan_sites(campaign, "Cu_FEFF", 9)
+    assert (plan.features, plan.without_features, len(plan.table)) == (["chgnet"], [], 9)
+    named = plan_sites(campaign, "Cu_FEFF", 1, features=["m3gnet", "chgnet"])
+    assert named.features == ["chgnet", "m3gnet"] and len(named.without_features) == 9
 
 
 def test_the_command_shows_its_progress_and_gives_advice_that_the_workflow_takes(campaign, monkeypatch):

@@ -106,6 +106,59 @@ def test_a_table_cut_short_is_told_and_nothing_runs(campaign, table):
     assert not campaign.computed()
 
 
+def test_a_list_that_names_another_site_is_refused_before_anything_is_computed(campaign):
+    campaign.only = campaign.folder / "plan.csv"
+    campaign.only.write_text("material_id,site_index\nm-sr,1\nm-ca,4\n")
+    with pytest.raises(XanesflowError, match=r"plan\.csv names m-ca_004, which is no site of Cu_FEFF8L; remove it, or"):
+        campaign.run()
+    assert campaign.computed() == {}
+
+
+def test_runs_of_sites_that_leave_the_list_are_kept_until_they_are_planned_again(campaign):
+    campaign.write("Sr", "Ca", "Ba", "Mg").run()
+    campaign.only, rest = campaign.folder / "plan.csv", campaign.kept / "0000_rest.zip"
+    for listed in (("sr", "ca"), ("sr",), ("ba",), ("ba", "mg")):  # ever fewer, then others
+        campaign.only.write_text("material_id,site_index\n" + "".join(f"m-{name},1\n" for name in listed))
+        campaign.computed()
+        assert outcomes(campaign.run()) == {f"m-{name}": "finished" for name in listed}
+        assert campaign.computed() == {}
+        left = {"sr", "ca", "ba", "mg"} - set(listed)
+        assert sorted(outcomes(rest)) == sorted(f"m-{name}" for name in left), "each run is kept once"
+    before = rest.stat().st_mtime_ns
+    campaign.run()
+    assert rest.stat().st_mtime_ns == before, "nothing changed, so it is not written again"
+    campaign.only = None
+    assert campaign.run_again() == {} and not rest.exists()
+    assert len(outcomes(campaign.output())) == 4
+
+
+def test_runs_of_structures_that_went_are_kept_until_they_come_back(campaign):
+    campaign.run()
+    campaign.write("Ca")
+    assert set(outcomes(campaign.run())) == {"m-ca"}
+    campaign.write("Sr", "Ca", "Ba")
+    campaign.computed()
+    assert len(outcomes(campaign.run())) == 3 and campaign.computed() == {}
+    assert not (campaign.kept / "0000_rest.zip").exists()
+
+
+def test_a_shorter_list_loses_no_run_that_a_killed_chunk_left_or_that_moved_to_another_chunk(campaign):
+    with pytest.raises(XanesflowError):
+        campaign.run(workers=1, do={"Sr": "disk"})
+    campaign.only = campaign.folder / "plan.csv"
+    campaign.only.write_text("material_id,site_index\nm-sr,1\n")
+    campaign.computed()
+    campaign.run()
+    assert campaign.computed() == {"Sr": 1}
+    for chunks, only in ((2, campaign.only), (5, campaign.only), (3, None)):
+        campaign.write("Sr", "Ca", "Ba", chunks=chunks).only = only
+        found = {}
+        for chunk in range(chunks):
+            found |= outcomes(campaign.run(chunk))
+        assert campaign.computed() == {}, chunks
+    assert len(found) == 3
+
+
 def test_other_settings_are_computed_anew(campaign):
     campaign.run()
     assert campaign.run_again(options={"radius": 5}) == {"Sr": 1, "Ca": 1, "Ba": 1}

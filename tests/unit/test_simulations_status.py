@@ -184,7 +184,7 @@ def test_a_site_table_that_grew_is_told_and_one_that_is_damaged_too(campaign):
     campaign.write("Sr", "Ca", "Ba", "Mg")
     status = status_of(campaign)
     assert (status.sites, status.done, status.waiting) == (4, 3, 1)
-    assert "the site table is newer than the progress files of 1 of 1 chunk" in status.notes[0]
+    assert "the site table or the list of sites is newer than the progress files of 1 of 1 chunk" in status.notes[0]
     campaign.site_table.write_bytes(b"PAR1 no table")
     (note,) = status_of(campaign).notes
     assert "Cu_FEFF8L_sites.parquet cannot be read" in note and "run `snakemake structures`" in note
@@ -199,6 +199,29 @@ def test_imported_runs_are_done_and_what_was_rejected_before_is_counted(campaign
     progress_path(campaign.output().parent, 0).unlink()
     status = status_of(campaign)
     assert status.imported and (status.done, status.rejected) == (3, {"no_output": 1}) and not status.notes
+
+
+def test_runs_that_are_computed_after_an_import_are_not_imported(campaign):
+    write_rejected(campaign.output().parent / "rejected.parquet", [Rejected("m-z", 0, "no_output", "")])
+    campaign.run(do={"Sr": "crash"})
+    status = status_of(campaign)
+    assert (status.imported, status.done, status.failed, status.rejected) == (False, 2, {"engine_failed": 1}, {})
+
+
+def test_only_planned_sites_count_and_the_others_are_left_out(campaign):
+    campaign.run()
+    campaign.only = campaign.folder / "plan.csv"
+    campaign.only.write_text("material_id,site_index\nm-sr,1\n")
+    campaign.run()
+    status = status_of(campaign)
+    assert (status.sites, status.done, status.waiting, status.notes) == (1, 1, 0, [])
+    assert (status.rejected, status.core_hours_expected, status.core_hours_left) == ({"not_planned": 2}, 2.0, 0.0)
+    code, told = answer("status", campaign.folder)
+    assert code == 0 and "All sites have ended: 1 good, 0 failed." in told
+    assert "Cu_FEFF8L left out before: 2 not_planned" in told
+    campaign.only = None
+    campaign.run()
+    assert (status_of(campaign).sites, status_of(campaign).rejected) == (3, {})
 
 
 def test_stages_are_done_outdated_or_missing(campaign):

@@ -11,6 +11,7 @@ from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.sites import chunk_name
 from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import MOST_CHUNKS, MOST_FAILURES, campaign_part
+from xanesflow.simulations.state.campaign_sites import record_source
 from xanesflow.simulations.state.summary import ChunkSummary, SubsetSummary, add_record, summarize_runs
 
 
@@ -97,6 +98,14 @@ def test_damaged_and_missing_chunks_are_named_not_raised(campaign, tmp_path):
     notes = [each.note for each in summaries["Cu_FEFF8L"][1]]
     assert "is not a whole chunk" in notes[0] and notes[1:] == ["not finished", ""]
     assert "not finished" in text_of(summaries, tmp_path)[1]
+
+
+def test_only_planned_sites_are_expected(campaign, tmp_path):
+    directory = campaign([[record(1800.0)], [record(900.0)]])
+    (tmp_path / "plan.csv").write_text("material_id,site_index\nmp-00,0\n")
+    record_source(directory / "results/simulations/Cu_FEFF8L", tmp_path / "plan.csv")
+    whole, chunks = summarize_runs(directory, ["Cu_FEFF8L"])["Cu_FEFF8L"]
+    assert (whole.sites, whole.good, whole.expected_hours, len(chunks)) == (1, 1, 0.5, 1)
 
 
 def test_odd_records_count_as_runs():

@@ -93,6 +93,21 @@ def test_where_too_many_sites_failed_nothing_is_curated(tmp_path):
     assert len(curate(imported, tmp_path, failed=[failed], max_failed=0.9).spectra)
 
 
+def test_the_share_of_failed_sites_is_that_of_the_planned_ones(tmp_path):
+    write_archive(tmp_path / "runs", materials=12)
+    imported = import_runs(tmp_path / "runs", tmp_path)
+    sites = pd.read_parquet(imported["site_table"])[["material_id", "site_index"]]
+    failed, planned = tmp_path / "failed.csv", tmp_path / "plan.csv"
+    failed.write_text("site,reason\n" + "".join(f"m_{k:03d},timed_out\n" for k in range(6)))
+    sites.head(7).to_csv(planned, index=False)
+    assert 6 / len(sites) < 0.7, "of all sites these are few"
+    with pytest.raises(XanesflowError, match=r"Cu_FEFF: 6 of 7 sites failed"):
+        curate(imported, tmp_path, failed=[failed], max_failed=0.7, only=planned)
+    planned.write_text("material_id,site_index\nmp-0,5\n")
+    with pytest.raises(XanesflowError, match=r"plan\.csv names mp-0_005, which is no site of Cu_FEFF; remove it"):
+        curate(imported, tmp_path, only=planned)
+
+
 def test_sites_that_were_not_to_be_simulated_are_no_failures(tmp_path):
     write_archive(tmp_path / "runs", materials=12)
     imported = import_runs(tmp_path / "runs", tmp_path)

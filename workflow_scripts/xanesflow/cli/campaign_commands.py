@@ -126,7 +126,7 @@ def plan(
     budget: Annotated[int, typer.Option("--budget", "-b", metavar="N", min=1, help="How many sites.")],
     features: Annotated[
         list[str] | None,
-        typer.Option("--features", "-f", help="Features to use; may be repeated. By default all that exist."),
+        typer.Option("--features", "-f", help="Features to use; may be repeated. By default the campaign's."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="By default results/plan/SUBSET.csv.")

@@ -21,7 +21,7 @@ def show_plan(directory: Path, subset: str, budget: int, *, features: Sequence[s
         directory: the campaign's working directory.
         subset: as `Cu_FEFF`.
         budget: number of sites to choose.
-        features: to use; empty: all that exist.
+        features: to use; empty: those of the campaign.
         output: CSV to write; None: `results/plan/<subset>.csv` of the campaign.
 
     Raises:
@@ -47,8 +47,8 @@ def show_plan(directory: Path, subset: str, budget: int, *, features: Sequence[s
         print_result(f"       and {len(new) - _SHOWN} more")
     left = new["variance_left"].iloc[-1]
     print_result(
-        f"{len(new)} of {plural(plan.sites, 'site')} chosen ({plan.done} have been simulated); {left:.0%} of the "
-        "variance left."
+        f"{len(new)} of {plural(plan.sites, 'site')} chosen ({plan.done} have been simulated) by their features "
+        f"{', '.join(plan.features)}; {left:.0%} of the variance left."
     )
     if hours := new["core_hours"].sum():
         print_result(f"They are expected to take {hours:.0f} core hours.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,6 +14,7 @@ from xanesflow.codes.registry import theory_of
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import Subset
 from xanesflow.core.text import quoted
 
@@ -25,6 +27,11 @@ class ConvergenceRung:
     value: Any  # that it gets
     options: dict[str, Any]  # of the engine with it
     run: int  # number of the first rung with the same options, whose runs count for this one too
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its finished runs: the same options find them wherever they stand in the ladder."""
+        return sha256_text(json.dumps(self.options, sort_keys=True))[:16]
 
 
 def convergence_subset(campaign: Campaign) -> str:

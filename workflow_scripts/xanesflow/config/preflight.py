@@ -10,6 +10,7 @@ from xanesflow.codes.registry import computed, function_of, processing_of, theor
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.named_files import check_directory, check_split_files
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.site_list import read_site_list
 from xanesflow.core.sites import Subset
 
 
@@ -47,7 +48,7 @@ def check_named_files(campaign: Campaign) -> None:
     The rooms that read files of material ids and of features check those themselves.
 
     Raises:
-        XanesflowError: one is missing; the message names it and its key.
+        XanesflowError: one is missing, or is no list of sites; the message names it and its key.
     """
     config = campaign.config
     campaign.found_settings()
@@ -55,9 +56,12 @@ def check_named_files(campaign: Campaign) -> None:
         check_directory(config.structures.directory)
     if config.measured.files is not None:
         config.measured.scans()
+    for name in [] if config.dataset.from_files else campaign.imported_subsets:
+        check_archive(campaign.archive_of(name), name)
+    for listed in config.simulations.sites.values():
+        if Path(listed).exists():  # it may be one that `xanesflow plan` is still to write
+            read_site_list(listed)
     for name in campaign.subsets:
-        if not config.dataset.from_files and config.simulations.source == "archive":
-            check_archive(campaign.archive_of(name), name)
         check_split_files(campaign.split_files(name), name)
 
 
@@ -73,15 +77,19 @@ def warnings_of(campaign: Campaign) -> list[str]:
                 processing_of(name, Subset.parse(name).theory, entries, start_ev=campaign.energy_start(name))
             except XanesflowError as error:  # no error: runs need no entries, and finding the shift needs a run
                 found.append(f"{error} Until then the job that makes the spectra will stop.")
-    if config.simulations.source != "run":
-        return found
-    if unrun := [name for name in campaign.subsets if Subset.parse(name).theory not in computed()]:
+    for name, listed in config.simulations.sites.items():
+        if not Path(listed).exists():
+            found.append(
+                f"{name}: simulations.sites names {listed}, which does not exist (looked from {Path.cwd()}); write it "
+                f"with `xanesflow plan --subset {name}`, or name another. Until then no site of {name} is simulated."
+            )
+    if unrun := [name for name in campaign.run_subsets if Subset.parse(name).theory not in computed()]:
         found.append(
             f"{', '.join(unrun)}: this version makes structures and inputs of these (`snakemake inputs`), but runs "
             f"{', '.join(computed())} only; jobs that simulate them will stop."
         )
     for record in theories():
-        by_it = campaign.subsets_of(theory=record.name)
+        by_it = [name for name in campaign.run_subsets if Subset.parse(name).theory == record.name]
         if by_it and (find_program := function_of(record.find_program)):
             try:
                 find_program(getattr(config.simulations, record.command_key))

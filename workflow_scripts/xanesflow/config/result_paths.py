@@ -36,7 +36,7 @@ PLAN = "results/plan/{subset}.csv"
 
 # Not a stage: options of a code tried on a few sites
 RUNG = "results/convergence/{subset}/{rung}.zip"
-RUNG_KEPT = "results/convergence/{subset}/{rung}/kept"
+RUNG_KEPT = "results/convergence/{subset}/{options}/kept"
 CONVERGENCE_TABLE = "results/convergence/{subset}.csv"
 CONVERGED_OPTIONS = "results/convergence/{subset}.yaml"
 CONVERGENCE_FIGURE = "results/report/figures/convergence_{subset}.svg"

@@ -166,15 +166,15 @@ class SimulationsSection(Section):
     sites: dict[SubsetName, str] = Field(
         {},
         description=(
-            "simulate only the sites in these lists, {Cu_FEFF: results/plan/Cu_FEFF.csv}, which `xanesflow plan`\n"
-            "writes; all other sites count as not planned (docs/guide/delta.md)"
+            "simulate, and write inputs for, only the sites in these lists, {Cu_FEFF: results/plan/Cu_FEFF.csv},\n"
+            "which `xanesflow plan` writes; all other sites count as not planned (docs/guide/delta.md)"
         ),
     )
     max_failed: Annotated[float, BeforeValidator(not_bool), Field(ge=0, le=1)] | None = Field(
         0.1,
         description=(
-            "share of a subset's sites that may fail; the campaign continues without them. If more fail, it stops\n"
-            "before the spectra (`xanesflow retry` computes them again). Up to 5 failures never stop it; null: no limit"
+            "share of a subset's planned sites that may fail; the campaign continues without them. If more fail, it\n"
+            "stops before the spectra (`xanesflow retry` computes them again). Up to 5 never stop it; null: no limit"
         ),
     )
     longest_job: Positive = Field(

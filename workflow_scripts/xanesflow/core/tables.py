@@ -15,8 +15,7 @@ from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.reasons import REASONS, Rejected
-from xanesflow.core.sites import Site
-from xanesflow.core.text import one_line, plural, quoted
+from xanesflow.core.text import one_line, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,32 +109,6 @@ def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, s
     wanted = [("material_id", "in", set(materials))]
     table = read_parquet(path, ["material_id", "structure"], filters=wanted)
     return dict(table.itertuples(index=False, name=None))
-
-
-def read_site_list(path: str | Path) -> set[Site]:
-    """Read a user's list of sites: CSV with the columns `material_id` and `site_index`, as `xanesflow plan` writes.
-
-    Raises:
-        XanesflowError: the file cannot be read, lacks a column, or a row names no site.
-    """
-    import pandas as pd
-
-    hint = "give a CSV with the columns material_id and site_index, as xanesflow plan writes"
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        rows = table[["material_id", "site_index"]].itertuples(index=False, name=None)
-    except (OSError, ValueError, KeyError) as error:
-        raise XanesflowError(f"The list of sites {path} cannot be read ({error}); {hint}.") from None
-    found: set[Site] = set()
-    for number, (material_id, site_index) in enumerate(rows, start=2):
-        if not material_id or not site_index.isdecimal():
-            raise XanesflowError(
-                f"{path}, line {number}: {quoted(material_id)}, {quoted(site_index)} is no site; {hint}."
-            )
-        found.add((material_id, int(site_index)))
-    if not found:
-        raise XanesflowError(f"The list of sites {path} is empty; {hint}.")
-    return found
 
 
 def write_csv(path: str | Path, table: pd.DataFrame, float_format: str | None = None) -> None:

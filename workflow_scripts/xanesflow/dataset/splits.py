@@ -17,8 +17,9 @@ import pandas as pd
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.reasons import MAY_SUCCEED
+from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
-from xanesflow.core.tables import read_parquet, read_site_list, write_csv
+from xanesflow.core.tables import read_parquet, write_csv
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
@@ -142,13 +143,13 @@ def check_site_count(
         fractions: fractions of the balanced split.
 
     Raises:
-        XanesflowError: even if all simulations succeed, a part that training needs has too few spectra.
+        XanesflowError: even if all simulations succeed, a part that training needs has too few spectra; or the list
+            names a site that the subset lacks.
     """
     table = read_parquet(site_table, ["material_id", "site_index"])
     sites = [(str(m), int(i)) for m, i in table.itertuples(index=False)]
-    if only is not None:
-        planned = read_site_list(only)
-        sites = [site for site in sites if site in planned]
+    planned = planned_sites(only, sites, subset)
+    sites = [site for site in sites if site in planned]
     named = balanced_split(sites, seed=seed, fractions=fractions) if files is None else read_split_files(files, subset)
     part_of = {site: named[site] for site in sites if site in named}
     try:

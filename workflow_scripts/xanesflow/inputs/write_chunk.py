@@ -25,6 +25,7 @@ from xanesflow.core.files import atomic_path, sha256_text
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
+from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import Subset, chunk_name, site_id
 from xanesflow.core.tables import describe_counts, read_parquet, read_structures, write_rejected
 from xanesflow.core.text import one_line
@@ -66,9 +67,10 @@ def write_inputs(
     subset: str,
     chunk: int,
     options: Mapping[str, Any],
+    only: Path | None = None,
     workers: int = 1,
 ) -> None:
-    """Write the inputs of all sites of a chunk.
+    """Write the inputs of all planned sites of a chunk.
 
     Args:
         structures: Parquet of the subset's structures.
@@ -78,10 +80,12 @@ def write_inputs(
         subset: such as `Ti_VASP`.
         chunk: its number.
         options: the theory's part of the section `inputs` of the configuration.
+        only: list of the sites to simulate (`site_list.read_site_list`); None: all.
         workers: number of processes.
 
     Raises:
-        XanesflowError: no inputs can be written for this theory or element at all, or the settings are wrong.
+        XanesflowError: no inputs can be written for this theory or element at all, or the settings are wrong; or the
+            list names a site that the subset lacks.
     """
     # Check the settings first, and find what the theory adds to the manifest.
     parsed = Subset.parse(subset)
@@ -92,7 +96,7 @@ def write_inputs(
     left_out: list[Rejected] = []
     one = partial(_write_material, theory=parsed.theory, element=parsed.element, options=json.dumps(dict(options)))
     with atomic_path(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
-        materials = list(_materials(structures, site_table, chunk))
+        materials = list(_materials(structures, site_table, chunk, only, subset))
         many = sum(len(material.sites) for material in materials) >= _WORTH_PROCESSES
         for written in map_in_processes(one, materials, workers if many else 1):
             for name in sorted(written.files):
@@ -120,11 +124,11 @@ def write_inputs(
     log.info("%s chunk %d: %s", subset, chunk, describe_counts(len(sites), left_out, what=("input", "inputs")))
 
 
-def _materials(structures: Path, site_table: Path, chunk: int) -> Iterator[_Material]:
-    """The chunk's materials, in the order of their ids."""
-    wanted = [("chunk", "==", chunk)]
-    table = read_parquet(site_table, ["material_id", "site_index", "chunk"], filters=wanted)
-    pairs = sorted((str(m), int(i)) for m, i in table[["material_id", "site_index"]].itertuples(index=False, name=None))
+def _materials(structures: Path, site_table: Path, chunk: int, only: Path | None, subset: str) -> Iterator[_Material]:
+    """The chunk's materials with planned sites, in the order of their ids."""
+    table = read_parquet(site_table, ["material_id", "site_index", "chunk"])
+    chunk_of_site = {(str(m), int(i)): int(number) for m, i, number in table.itertuples(index=False, name=None)}
+    pairs = sorted(site for site in planned_sites(only, chunk_of_site, subset) if chunk_of_site[site] == chunk)
     as_json = read_structures(structures, {material_id for material_id, _ in pairs})
     for material_id, group in groupby(pairs, key=lambda pair: pair[0]):
         yield _Material(material_id, as_json.get(material_id, ""), tuple(index for _, index in group))

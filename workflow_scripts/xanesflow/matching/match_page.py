@@ -39,6 +39,7 @@ def write_page(path: Path, match: Match) -> None:
             source=printable(match.spectrum.source, 120),
             element=match.spectrum.element,
             theory=match.theory,
+            model=match.model,
             conclusion=match.conclusion,
             warnings=match.warnings,
             remarks=match.spectrum.remarks,

@@ -23,7 +23,8 @@ class Match:
 
     spectrum: MeasuredSpectrum  # the measured one
     target: Target  # the part of it that was compared
-    theory: str  # level of theory of the candidates, `measured`, or `predicted by` models
+    theory: str  # level of theory of the candidates, or `measured`
+    model: str  # the model that predicted their spectra; empty if they were computed or measured
     rows: tuple[Row, ...]  # the candidates, the most probable first
     conclusion: str  # what can be said, in a sentence
     warnings: tuple[str, ...]  # sentences on what is known to fail here
@@ -95,7 +96,8 @@ def match_spectrum(
     return Match(
         spectrum,
         target,
-        f"predicted by {model}" if model else calibration.theory,
+        calibration.theory,
+        model,
         rows,
         conclude(rows, spectrum.element),
         tuple(_cautions(spectrum, rows, calibration, predicted=bool(model))),

@@ -74,6 +74,7 @@ def as_record(match: Match) -> dict[str, Any]:
         "source": match.spectrum.source,
         "element": match.spectrum.element,
         "theory": match.theory,
+        "model": match.model or None,
         "conclusion": match.conclusion,
         "warnings": list(match.warnings),
         "left_out": list(match.left_out),

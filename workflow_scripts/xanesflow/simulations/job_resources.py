@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xanesflow.codes.registry import theory_of
+from xanesflow.core.errors import XanesflowError
+from xanesflow.simulations.state.campaign_sites import read_site_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +51,15 @@ def chunk_memory(theory: str, *, cores: int, attempt: int) -> int:
     return theory_of(theory).memory_mb * cores * attempt
 
 
-def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: int, longest: float) -> int:
+def chunk_minutes(
+    site_table: str | Path,
+    chunk: int,
+    *,
+    only: str | Path | None = None,
+    cores: int,
+    attempt: int,
+    longest: float,
+) -> int:
     """Minutes to request for a chunk's job.
 
     Attempt n requests n times the minutes of the first: a chunk that ran out of time continues where it stopped.
@@ -58,35 +68,28 @@ def chunk_minutes(site_table: str | Path, chunk: int, *, cores: int, attempt: in
     Args:
         site_table: the subset's; it may not exist yet.
         chunk: its number.
+        only: list of the sites to compute; None: all.
         cores: sites computed at a time.
         attempt: number of the attempt, from 1.
         longest: hours that a job may request at most.
     """
     try:
-        minutes = _expected(str(site_table), Path(site_table).stat().st_mtime_ns, cores).get(chunk, 0.0)
-    except (OSError, ValueError):  # it does not exist yet, or is damaged, which the job will report
+        changed = [Path(path).stat().st_mtime_ns for path in (site_table, only) if path is not None]
+        minutes = _expected(Path(site_table), only, tuple(changed), cores).get(chunk, 0.0)
+    except (OSError, XanesflowError):  # a file does not exist yet, or is damaged, which the job will report
         minutes = math.nan
     first = MINUTES_UNKNOWN if math.isnan(minutes) else max(MINUTES_LEAST, math.ceil(MARGIN * minutes))
     return min(first * attempt, math.floor(60 * longest))
 
 
 @lru_cache(maxsize=64)
-def _expected(site_table: str, changed: int, cores: int) -> dict[int, float]:
+def _expected(site_table: Path, only: str | Path | None, changed: tuple[int, ...], cores: int) -> dict[int, float]:
     """Expected minutes of each chunk; NaN if one of its sites has no cost.
 
     The cores share the sites. At the end they wait for the last one, in the worst case the longest.
     """
-    from pyarrow import parquet
-
-    file = parquet.ParquetFile(site_table)
-    if "core_hours" not in file.schema_arrow.names:
-        chunks = file.read(["chunk"]).column("chunk").to_pylist()
-        return dict.fromkeys(chunks, math.nan)
-    table = file.read(["chunk", "core_hours"])
-    totals: dict[int, float] = {}
-    most: dict[int, float] = {}
-    for chunk, hours in zip(table["chunk"].to_pylist(), table["core_hours"].to_pylist(), strict=True):
-        each = math.nan if hours is None else float(hours)
-        totals[chunk] = totals.get(chunk, 0.0) + each
-        most[chunk] = max(most.get(chunk, 0.0), each)
-    return {chunk: 60 * (total / cores + (most[chunk] if cores > 1 else 0.0)) for chunk, total in totals.items()}
+    sites = read_site_table(site_table, only)
+    return {
+        chunk: 60 * (hours / cores + (sites.longest[chunk] if cores > 1 else 0.0))
+        for chunk, hours in sites.core_hours.items()
+    }

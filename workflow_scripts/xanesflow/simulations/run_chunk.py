@@ -35,8 +35,9 @@ from xanesflow.core.errors import FailedRunError, StoppedError, XanesflowError
 from xanesflow.core.files import check_room, sha256_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
+from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
-from xanesflow.core.tables import read_parquet, read_site_list, read_structures
+from xanesflow.core.tables import read_parquet, read_structures
 from xanesflow.core.text import plural
 from xanesflow.running.memory import free_memory_mb, sites_that_fit
 from xanesflow.running.process import SIGNAL, Ended, run_command
@@ -45,6 +46,7 @@ from xanesflow.simulations.faults import FULL, report_full_disk, report_site_fau
 from xanesflow.simulations.job_resources import expected_seconds
 from xanesflow.simulations.schedule import in_turn
 from xanesflow.simulations.shared_step import finished_step, steps_from_before, steps_of
+from xanesflow.simulations.state.campaign_sites import record_source
 from xanesflow.simulations.state.finished_runs import FinishedRuns
 from xanesflow.simulations.state.progress import ChunkProgress
 
@@ -92,21 +94,21 @@ def simulate_chunk(
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
         engine: computes one site.
-        only: list of the sites to compute (`tables.read_site_list`); None: all.
+        only: list of the sites to compute (`site_list.read_site_list`); None: all.
         workers: sites computed at a time.
         scratch: where each site gets a folder to run in; None: the system's temporary folder ($TMPDIR).
         tried_again: whether a failed job is tried again, with more memory.
 
     Raises:
-        XanesflowError: the engine cannot run at all; a disk is full; the cluster job's time is nearly over; or sites
-            were killed and are to be tried again. Finished runs are kept in every case.
+        XanesflowError: the list names a site that the subset lacks; the engine cannot run at all; a disk is full; the
+            cluster job's time is nearly over; or sites were killed and are to be tried again. Finished runs are kept.
     """
     # The sites of this chunk, without those that the campaign does not plan to compute.
     table = read_parquet(site_table, ["material_id", "site_index", "chunk"]).sort_values(["material_id", "site_index"])
     rows = table.itertuples(index=False, name=None)
     chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in rows}
-    planned = None if only is None else read_site_list(only)
-    sites = [site for site, number in chunk_of_site.items() if number == chunk and (planned is None or site in planned)]
+    planned = planned_sites(only, chunk_of_site, subset)
+    sites = [site for site, number in chunk_of_site.items() if number == chunk and site in planned]
     as_json = read_structures(structures, {material_id for material_id, _ in sites})
     if isinstance(engine, WithSteps):
         engine.keep_steps_in(finished.parent / "steps")
@@ -124,6 +126,7 @@ def simulate_chunk(
     hashes = {site: job.input_hash(as_json[site[0]], site[1]) for site in everything}
     keeper = FinishedRuns(finished, Subset.parse(subset), chunk)
     with ChunkProgress(finished.parent, subset, chunk, sites, workers) as progress, report_full_disk(job.label):
+        record_source(finished.parent, only)
         # Take over finished runs of the same input; compute the rest, and keep each run as soon as it ends.
         places = keeper.find(hashes)
         progress.found({site: keeper.outcomes[site] for site in places})

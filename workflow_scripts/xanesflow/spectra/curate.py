@@ -23,13 +23,13 @@ from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowErr
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
+from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset
 from xanesflow.core.tables import (
     count_reasons,
     describe_counts,
     read_parquet,
     read_rejected,
-    read_site_list,
     read_structures,
     write_rejected,
 )
@@ -72,8 +72,8 @@ def curate_spectra(
         site_table: Parquet of all sites of the subset.
         rejected: Parquet tables of what earlier stages left out; materials without the element are skipped.
         failed: tables of the sites that could not be simulated (`simulations.state.failures`).
-        max_failed: largest share of the subset's sites that may have failed; None: any.
-        only: list of the sites that were to be simulated (`tables.read_site_list`); None: all.
+        max_failed: largest share of the planned sites that may have failed; None: any.
+        only: list of the sites that were to be simulated (`site_list.read_site_list`); None: all.
         output: HDF5 to write.
         rejected_csv: CSV to write, the table of all that was left out, for people.
         energy_start_ev: first energy of the grid.
@@ -86,8 +86,8 @@ def curate_spectra(
         config: the configuration as JSON, to be stored in the file.
 
     Raises:
-        XanesflowError: too many sites failed; or no spectrum is left (the error says why); or runs of this theory
-            cannot be read; or an entry of `processing` is missing.
+        XanesflowError: too many sites failed; or the list names a site that the subset lacks; or no spectrum is left
+            (the error says why); or runs of this theory cannot be read; or an entry of `processing` is missing.
     """
     parsed = Subset.parse(subset)
     check_readable(parsed.theory)
@@ -95,8 +95,9 @@ def curate_spectra(
     # Too many failed sites stop the curation before anything is read.
     sites = read_parquet(site_table, ["material_id", "site_index", "multiplicity"])
     multiplicity = {(m, i): n for m, i, n in sites.itertuples(index=False)}
+    planned = planned_sites(only, multiplicity, subset)
     for table in failed:
-        check_failures(table, subset=subset, sites=len(multiplicity), max_failed=max_failed)
+        check_failures(table, subset=subset, sites=len(planned), max_failed=max_failed)
     # Read the chunks in parallel; what earlier stages left out comes first in the list.
     read = partial(
         read_spectra_of_chunk,
@@ -135,7 +136,7 @@ def curate_spectra(
         examples.append(RejectedExample(*site, "other_settings", detail, spectra.pop(site)))
     # Every site must be accounted for: as a spectrum, as left out, as not planned, or as missing.
     seen = spectra.keys() | {(r.material_id, r.site_index) for r in left_out}
-    left_out += _without_run(multiplicity.keys() - seen, only)
+    left_out += _without_run(multiplicity.keys() - seen, planned, only)
     if not spectra:
         raise _nothing_left(subset, left_out, failed)
 
@@ -177,9 +178,8 @@ def curate_spectra(
         log.info("%s: %d of the spectra come from runs whose inputs were corrected", subset, number)
 
 
-def _without_run(sites: set[Site], only: Path | None) -> list[Rejected]:
+def _without_run(sites: set[Site], planned: set[Site], only: Path | None) -> list[Rejected]:
     """Sites of which nothing is known: not planned, or missing."""
-    planned = sites if only is None else read_site_list(only)
     return [
         Rejected(*site, "no_output", "the run is missing from its chunk")
         if site in planned

@@ -26,7 +26,7 @@ from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing, printable
-from xanesflow.core.units import BOHR_ANGSTROM
+from xanesflow.core.units import BOHR_ANGSTROM, HARTREE_EV
 
 _COMPONENTS = {"11": "x", "22": "y", "33": "z"}
 _VERSION = re.compile(r"EXCITING ([A-Z]+) started")
@@ -142,9 +142,9 @@ def _spectrum(files: Mapping[str, bytes]) -> RawSpectrum:
         if not (volume and broadening and scale):
             raise BadRunError("unreadable", f"{names[0]} does not name volume, broadening and unit of energy")
         unit = float(scale[1])
-        if abs(unit - 1) > 1e-3 and abs(unit / 27.2114 - 1) > 1e-3:
+        if abs(unit - 1) > 1e-3 and abs(unit / HARTREE_EV - 1) > 1e-3:
             raise BadRunError("unreadable", f"{names[0]} has energies in an unknown unit ({unit:g} a Hartree)")
-        to_ev = 1.0 if unit > 2 else 27.211386
+        to_ev = 1.0 if unit > 2 else HARTREE_EV
         try:
             table = np.array([line.split()[:3] for line in text.splitlines() if line.strip() and line[0] != "#"], float)
             energy = table[:, 0] * to_ev

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from xanesflow.core.units import HARTREE_EV
+
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
-_OFF_FERMI = 1e-7 / 27.211386  # hartree; the logarithm diverges with ω on the Fermi level
+_OFF_FERMI = 1e-7 / HARTREE_EV  # hartree; the logarithm diverges with ω on the Fermi level
 
 
 def absorption(

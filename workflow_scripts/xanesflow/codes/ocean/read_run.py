@@ -32,7 +32,7 @@ from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing, plural
-from xanesflow.core.units import BOHR_ANGSTROM
+from xanesflow.core.units import BOHR_ANGSTROM, HARTREE_EV
 
 _NAME = re.compile(r"(?:.*/)?absspct_(?P<element>[A-Z][a-z]?)\.(?P<number>\d+)_(?P<level>\d[spd])_(?P<photon>\d+)$")
 _VOLUME = re.compile(r"vol=\s*([\d.Ee+-]+)")
@@ -231,7 +231,7 @@ def _read(name: str, content: bytes) -> _Spectrum:
     return _Spectrum(
         name, match["element"] if match else None, int(match["number"]) if match else 0,
         match["level"] if match else None, int(match["photon"]) if match else 1, _COLUMNS[len(rows[0])],
-        energy, values, float(width[1]) * 27.211386,
+        energy, values, float(width[1]) * HARTREE_EV,
         float(volume[1]) if volume else None,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,11 @@ import pandas as pd
 
 from xanesflow.codes.registry import run_features
 from xanesflow.config import result_paths as paths
+from xanesflow.config.campaign import Campaign
+from xanesflow.config.load import load_config
 from xanesflow.config.result_paths import in_results
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.reasons import TRIED_AGAIN
 from xanesflow.core.sites import Site, rows_of_sites, site_id
 from xanesflow.core.tables import read_parquet, write_csv
@@ -34,6 +37,7 @@ class Plan:
     # that have been simulated come first, with rank 0, so the table lists all sites to simulate, finished ones
     # included.
     table: pd.DataFrame
+    features: list[str]  # names of the features that were used
     without_features: list[str]  # sites that could not be considered, because features are missing
     done: int  # number of sites that have been simulated, whether their spectrum was good or left out
     sites: int  # number of all sites of the subset
@@ -56,7 +60,8 @@ def plan_sites(
         directory: the campaign's working directory, which contains `results/`.
         subset: such as `Cu_FEFF`.
         budget: number of sites to choose.
-        features: names of the features to use; None for all that exist, those of cheap runs last.
+        features: names of the features to use; None for those of the campaign, which are the ones in the configuration
+            that the newest file of features records.
         progress: called with the number of chosen sites and the budget.
 
     Raises:
@@ -84,15 +89,15 @@ def plan_sites(
     materials = [material for material, _ in known]
     chosen, left = choose_sites(joined, dimensions, materials, budget, done=done, useless=useless, progress=progress)
 
-    # List the sites that have been simulated with rank 0, then the chosen ones in their order.
-    simulated = sorted([*done, *useless])
-    listed = [known[row] for row in [*simulated, *chosen]]
+    # List the sites that have been simulated with rank 0, whatever their features, then the chosen ones in their order.
+    simulated = [site for site in wanted if site in spectra or site in left_out]
+    listed = [*simulated, *(known[row] for row in chosen)]
     table = pd.DataFrame(listed, columns=["material_id", "site_index"])
     table = table.merge(sites[["material_id", "site_index", "formula", "core_hours"]], how="left")
     table.insert(0, "rank", [0] * len(simulated) + list(range(1, len(chosen) + 1)))
     table["variance_left"] = [np.nan] * len(simulated) + left.tolist()
-    missing = [site_id(*site) for site in sorted(set(wanted) - set(known))]
-    return Plan(table[COLUMNS], missing, len(simulated), len(wanted))
+    missing = [site_id(*site) for site in sorted(set(wanted) - set(known) - set(simulated))]
+    return Plan(table[COLUMNS], list(found), missing, len(simulated), len(wanted))
 
 
 def write_plan(path: str | Path, plan: Plan) -> None:
@@ -114,8 +119,22 @@ def _features(folder: Path, subset: str, names: Sequence[str] | None) -> dict[st
             f"There are no features {missing[0]} of {subset} in {folder}, but {', '.join(there)}; choose among these, "
             "or compute the others with `snakemake features`."
         )
-    chosen = sorted(names or there, key=lambda name: (name in run_features(), name))
-    return {name: read_features(there[name]) for name in chosen}
+    read = {name: read_features(there[name]) for name in names or there}
+    chosen = names or _of_campaign(read)
+    return {name: read[name] for name in sorted(chosen, key=lambda name: (name in run_features(), name))}
+
+
+def _of_campaign(found: Mapping[str, SiteFeatures]) -> list[str]:
+    """Those features that the campaign uses; others are left over from an earlier configuration, and may lack sites.
+
+    The newest file records the campaign's configuration. Without one that this version can read, all features count.
+    """
+    newest = max(found.values(), key=lambda of: str(of.attributes.get("created", "")))
+    try:
+        campaign = Campaign(load_config(parse_object(newest.attributes["config"])))
+    except (KeyError, ValueError, XanesflowError):
+        return list(found)
+    return [name for name in campaign.featurizers if name in found] or list(found)
 
 
 def _simulated(path: Path) -> tuple[set[Site], set[Site]]:

@@ -1,7 +1,8 @@
 """How far a campaign has come, read from its working directory alone, without Snakemake, engine or structures.
 
-The sites come from the site tables. What is done and what is running comes from the chunks' small progress files
-(`progress`); if one is missing or damaged, the packed runs themselves are read.
+The sites come from the site tables, and those that are planned from the list that the jobs recorded. What is done and
+what is running comes from the chunks' small progress files (`progress`); if one is missing or damaged, the packed runs
+themselves are read.
 
 The forecast assumes that as many sites run at a time as now. The core hours left are those expected for the sites still
 to do (`structures.cost`), times the hours that the finished sites took for each hour expected of them. Where nothing is
@@ -29,7 +30,7 @@ from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
 from xanesflow.core.tables import read_columns
 from xanesflow.core.text import first_of, one_line, plural
-from xanesflow.simulations.state.campaign_sites import read_site_table, site_tables
+from xanesflow.simulations.state.campaign_sites import read_site_table, recorded_list, site_tables
 from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import (
     ChunkState,
@@ -52,11 +53,11 @@ class SubsetStatus:
     """How far a subset has come; counts are of sites."""
 
     subset: str  # such as `Cu_FEFF`
-    sites: int = 0  # in its site table
+    sites: int = 0  # planned ones of its site table
     done: int = 0  # with a good run
     running: int = 0  # now
     failed: dict[str, int] = field(default_factory=dict)  # by reason, in the order of the documented list
-    # sites or whole materials that were left out before the simulations, by reason
+    # sites or whole materials that were left out before the simulations, by reason; `not_planned` counts sites
     rejected: dict[str, int] = field(default_factory=dict)
     imported: bool = False  # whether the runs come from an archive, so that nothing is computed
     chunks: int = 0  # chunks that hold sites
@@ -134,10 +135,13 @@ def _subset_status(results: Path, name: str, table: Path, now: float) -> SubsetS
     status.imported = rejected[1].exists()
     status.rejected = _rejected(rejected[status.imported], status)
     try:
-        theory, given = Subset.parse(name).theory, read_site_table(table)
+        theory = Subset.parse(name).theory
+        given = read_site_table(table, None if status.imported else recorded_list(folder))
     except XanesflowError as error:
         status.notes.append(str(error))
         return status
+    if given.not_planned:
+        status.rejected = _in_order(Counter({**status.rejected, "not_planned": given.not_planned}))
     chunks, hours = given.chunks, given.core_hours
     status.sites, status.chunks = sum(map(len, chunks.values())), len(chunks)
     packed = {path.stem for path in folder.glob("[0-9]*.zip")}
@@ -255,7 +259,7 @@ def _remark(status: SubsetStatus, dead: list[ChunkState], moved: int, counted: l
         )
     if moved:
         status.notes.append(
-            f"{status.subset}: the site table is newer than the progress files of {moved} of "
+            f"{status.subset}: the site table or the list of sites is newer than the progress files of {moved} of "
             f"{plural(status.chunks, 'chunk')}, so the counts are approximate until `snakemake` has run these chunks."
         )
     if counted:

@@ -6,6 +6,9 @@ output before it makes it again; the runs are then read under the second name. A
 the hash in its run.json is that of the site's input. A step that the sites of a material share is kept as a run of its
 own.
 
+The output holds only the sites that are planned now. When the list of sites or the site table shrinks, the runs of the
+others go to `kept/<chunk>_rest.zip`, and come back when their sites do.
+
 The run.json in these zips is the one record of what became of a site: failed.csv, `xanesflow retry`, the report and a
 lost progress file are made from it. A second record, a line for each site that ends, was considered and left out. A
 kill between a run and its line would have to be repaired from the zips, so all that reads them would stay, and the
@@ -25,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.codes.lightshow_tree import run_folder
+from xanesflow.codes.lightshow_tree import place_of, run_folder
 from xanesflow.codes.run_zip import RECORD, ChunkWriter, read_record, read_records
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, temporary_name
@@ -48,6 +51,7 @@ class FinishedRuns:
     def __init__(self, folder: Path, subset: Subset, chunk: int) -> None:
         self.folder, self.subset, self.chunk = folder, subset, chunk
         self.packed = folder / f"{chunk_name(chunk)}.zip"
+        self.rest = folder / f"{chunk_name(chunk)}_rest.zip"  # finished runs of sites that are not planned now
         self.singles = folder / chunk_name(chunk)
         self._retry_requests = RetryRequests(folder.parent, chunk)
         self.outcomes: dict[Site, RunOutcome] = {}  # of the runs that `find` found
@@ -55,15 +59,16 @@ class FinishedRuns:
     def find(self, wanted: Mapping[Site, str]) -> dict[Site, Path]:
         """Find the zips of those sites that need not be computed again.
 
-        When the number of chunks changes, sites move to other chunks, and their runs move with them.
+        When the number of chunks changes, sites move to other chunks, and their runs move with them. A site that is
+        planned again has its run in `rest`.
 
         Args:
             wanted: site -> hash of its input.
         """
         found = self._good(self.packed, wanted) | self._in_singles(wanted)
-        for path in self._of_other_chunks(wanted.keys() - found.keys()):
+        for path in self._elsewhere(wanted.keys() - found.keys()):
             missing = {site: wanted[site] for site in wanted.keys() - found.keys()}
-            # Copied at once, as the other chunk may be running and drop them.
+            # Copied at once, as another chunk may be running and drop them.
             found |= {run.site: self.put(run) for run in self._good_runs(path, missing)}
         # If the other chunk has just dropped a run, it handed it over before that.
         return found | self._in_singles({site: wanted[site] for site in wanted.keys() - found.keys()})
@@ -100,23 +105,36 @@ class FinishedRuns:
                 yield run
 
     def settle(self, output: Path, chunk_of_site: Mapping[Site, int]) -> None:
-        """Keep the chunk's finished output, in place of single runs and of an older output.
+        """Keep the chunk's finished output, in place of single runs and of an older output, and lose no other run.
 
         Args:
-            output: zip with all runs of the chunk.
+            output: zip with the runs of all planned sites of the chunk.
             chunk_of_site: all sites of the subset; runs whose site moved to another chunk are handed to that one.
         """
-        # Hand over the runs of sites that moved to other chunks.
-        elsewhere = {site for site, chunk in chunk_of_site.items() if chunk != self.chunk}
-        for run in self._runs(self.packed, elsewhere):
+        # Find the runs that the output lacks; of several runs of a site, the newest counts.
+        there, before = self._sites(output), self._sites(self.rest)
+        left = dict.fromkeys(before - there, self.rest)
+        for path in (self.packed, *sorted(self.singles.glob("[!.]*.zip"))):
+            left |= dict.fromkeys(self._sites(path) - there, path)
+        # Hand over those of sites that moved to other chunks. The others were taken off the list or the site table.
+        moved = {site for site in left if chunk_of_site.get(site, self.chunk) != self.chunk}
+        for run in self._runs_in(left, moved):
             single = self._single(run.site, chunk_of_site[run.site])
             if not single.exists():
                 with ChunkWriter([single]) as writer:
                     self.write(writer, run)
+        rest = left.keys() - moved
+        if not rest:
+            self.rest.unlink(missing_ok=True)
+        elif rest != before or any(left[site] != self.rest for site in rest):
+            with ChunkWriter([self.rest]) as writer:
+                for run in self._runs_in(left, rest):
+                    self.write(writer, run)
         # Give the output its second name; a kill in between leaves the old file or the new one.
         self.folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.folder.glob(temporary_name(self.packed, "*")):
-            leftover.unlink(missing_ok=True)
+        for target in (self.packed, self.rest):
+            for leftover in self.folder.glob(temporary_name(target, "*")):
+                leftover.unlink(missing_ok=True)
         temporary = self.packed.with_name(temporary_name(self.packed, secrets.token_hex(4)))
         try:
             os.link(output, temporary)
@@ -139,8 +157,8 @@ class FinishedRuns:
             found |= self._good(self._single(site, self.chunk), {site: digest})
         return found
 
-    def _of_other_chunks(self, missing: Iterable[Site]) -> list[Path]:
-        """Zips of other chunks that may hold a missing site."""
+    def _elsewhere(self, missing: Iterable[Site]) -> list[Path]:
+        """Zips of other chunks, and all those named `rest`, that may hold a missing site."""
         names = {site_id(*site) for site in missing}
         singles = (path for path in self.folder.glob("[0-9]*/[!.]*.zip") if path.stem in names)
         paths = {*self.folder.glob("[0-9]*.zip"), *singles} if names else set()
@@ -155,6 +173,24 @@ class FinishedRuns:
             if run.record.get("input_sha256") == wanted[run.site] and not self._retry_requests.call_for(run.record):
                 self.outcomes[run.site] = outcome_of(run.record)
                 yield run
+
+    def _runs_in(self, places: Mapping[Site, Path], sites: Iterable[Site]) -> Iterator[FinishedRun]:
+        """The whole runs of some sites, zip by zip."""
+        by_path: dict[Path, list[Site]] = {}
+        for site in sites:
+            by_path.setdefault(places[site], []).append(site)
+        for path in sorted(by_path):
+            yield from self._runs(path, by_path[path])
+
+    def _sites(self, path: Path) -> set[Site]:
+        """Sites that have a run in a zip, shared steps included; none if the zip is missing or damaged."""
+        try:
+            with zipfile.ZipFile(path) as packed:
+                folders = [name.removesuffix(f"/{RECORD}") for name in packed.namelist() if name.endswith(f"/{RECORD}")]
+        except (zipfile.BadZipFile, OSError):
+            return set()
+        places = [place_of(folder, self.subset.theory, shared=True) for folder in folders]
+        return {(place.material_id, place.site_index) for place in places if place and place.site_index is not None}
 
     def _runs(self, path: Path, sites: Iterable[Site]) -> Iterator[FinishedRun]:
         """The whole runs of some sites in a zip; none if the zip is missing or damaged."""

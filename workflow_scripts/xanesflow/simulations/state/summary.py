@@ -17,7 +17,7 @@ from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import fill
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import Subset, chunk_name, site_id
-from xanesflow.simulations.state.campaign_sites import read_site_table, site_tables
+from xanesflow.simulations.state.campaign_sites import read_site_table, recorded_list, site_tables
 from xanesflow.simulations.state.failures import FailedSite, attempts_of, failed_site
 from xanesflow.simulations.state.progress import outcome_of
 
@@ -29,7 +29,7 @@ class ChunkSummary:
     Attributes:
         subset: such as `Cu_FEFF8L`.
         chunk: its number.
-        sites: sites of the chunk in the site table.
+        sites: planned sites of the chunk.
         good: runs that succeeded.
         failed: reason -> number of sites.
         core_hours: of all these runs, as far as they are recorded.
@@ -97,14 +97,15 @@ def summarize_runs(directory: Path, subsets: Sequence[str]) -> dict[str, tuple[S
     """
     found = {}
     for name in subsets:
+        folder = directory / fill(paths.SIMULATIONS, subset=name)
+        imported = (folder / "rejected.parquet").exists()
         try:
             table = site_tables(directory, [name])[name]
-            given = read_site_table(table)
+            given = read_site_table(table, None if imported else recorded_list(folder))
         except XanesflowError:
             continue
-        folder = directory / fill(paths.SIMULATIONS, subset=name)
         chunks = [_of_chunk(name, folder, given.chunks, given.core_hours, chunk) for chunk in sorted(given.chunks)]
-        found[name] = (_joined(name, chunks, imported=(folder / "rejected.parquet").exists()), chunks)
+        found[name] = (_joined(name, chunks, imported=imported), chunks)
     return found
 
 
