@@ -58,6 +58,7 @@ if CAMPAIGN.cheap_subsets:
         params:
             name=CAMPAIGN.cheap_features,
             energy_start_ev=lambda wildcards: CAMPAIGN.energy_start(wildcards.subset),
+            mixed_settings=CONFIG.curation.mixed_settings,
         message:
             "Computing features of {wildcards.subset} from runs of {params.name}"
         script:

@@ -183,10 +183,10 @@ rule leave_out_elements:
 
 rule search:
     input:
-        expand(
+        lambda wildcards: expand(
             paths.FOUND_SETTINGS,
             features=CONFIG.features.models,
-            searched=CAMPAIGN.searched_models(),
+            searched=or_workflow_error(CAMPAIGN.searched_models),
         ),
 
 

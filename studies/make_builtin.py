@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from xanesflow.config import result_paths as paths
+from xanesflow.config.kinds import DELTA
 from xanesflow.config.result_paths import in_results
 from xanesflow.dataset.read_dataset import load
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
@@ -30,7 +31,7 @@ from xanesflow.evaluation.predict_spectra import predict_spectra
 from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
 from xanesflow.models.kernel_model import fit_kernel_model
 from xanesflow.models.kernel_ridge import KernelRidge
-from xanesflow.models.model_kinds import DELTA, KERNEL, TrainedModel
+from xanesflow.models.model_kinds import KERNEL, TrainedModel
 from xanesflow.models.network.checkpoint import load_if_there, save_checkpoint
 from xanesflow.models.subset_data import SubsetData, read_subset
 from xanesflow.prediction.builtin_models import FOLDER

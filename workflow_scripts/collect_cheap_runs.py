@@ -14,6 +14,7 @@ with rule_log(snakemake) as config:
         structures=Path(snakemake.input.structures),
         site_table=Path(snakemake.input.site_table),
         energy_start_ev=snakemake.params.energy_start_ev,
+        mixed_settings=snakemake.params.mixed_settings,
         workers=snakemake.threads,
         config_json=config,
     )

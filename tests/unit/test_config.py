@@ -106,6 +106,7 @@ MISTAKES = {
     "envelope, theory unknown": ({"curation": {"envelope": {"FEF": 2}}}, "'curation.envelope.FEF'",
                                  "'FEFF', 'VASP', 'FEFF8L', 'FEFFQ', 'OCEAN', 'EXCITING', 'XSPECTRA' or 'FDMNES'"),
     "featurizer unknown": ({"features": {"models": ["m3gent"]}}, "'features.models.0'", "m3gnet, m3gnet_all, chgnet"),
+    "features twice": ({"features": {"models": ["radial+chgnet", "chgnet+radial"]}}, "'features.models'", "same"),
     "featurizer twice in one": ({"features": {"models": ["chgnet+chgnet"]}}, "'features.models.0'", "twice"),
     "device unknown": ({"features": {"device": "tpu"}}, "'features.device'", "'cpu' or 'cuda'"),
     "seed negative": ({"splits": {"seed": -1}}, "'splits.seed'", "greater than or equal to 0"),

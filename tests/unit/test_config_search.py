@@ -56,6 +56,7 @@ def test_a_sampled_number_is_a_round_one():
         ({"dropout": None}, "it is empty"),
         ({"drop_out": [0.1]}, "'drop_out' is not a training setting .* did you mean 'dropout'"),
         ({"seed": [1, 2]}, "'seed' is not a training setting"),
+        ({"kernel_share": [0, 0.5]}, "kernel_share cannot be searched, because the value of a trial is the error of"),
         ({"batch_size": [1]}, "batch_size is 1; give 2 or more"),
         ({"batch_size": []}, "batch_size is \\[\\]; give a list of values, or a range"),
         ({"batch_size": [32, 32]}, "batch_size has a value twice"),
@@ -97,6 +98,36 @@ def test_a_space_that_is_wrong_is_told_in_one_sentence(space, told):
 def test_a_wrong_search_is_told_in_one_sentence(search, told):
     with pytest.raises(XanesflowError, match=told):
         load_config({**CU, "models": {"search": search}})
+
+
+DELTA = {"kinds": ["delta"], "delta_from": "FEFF8L"}
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        ({"settings": {"Cu_FEFFQ": {"dropout": 0.3}}}, "models.settings names Cu_FEFFQ, but the campaign.s models"),
+        ({"widths": {"Ti_FEFF": [3]}}, "models.widths names Ti_FEFF, .* add it to subsets or models.kinds"),
+        ({"batch_size": {"universal": 8}}, "models.batch_size names universal, but the campaign's models are Cu_FEFF;"),
+        ({"kinds": ["tuned"], "settings": {"Cu_FEFF": {"dropout": 0.1}}}, "are universal; .* add expert to models"),
+        ({"kinds": ["tuned"], "widths": {"Cu_FEFF": [8]}}, "models.widths names Cu_FEFF"),
+        (DELTA | {"batch_size": {"Cu_FEFF": 8}}, "models.batch_size names Cu_FEFF, but no model has settings"),
+        (DELTA | {"search": {"models": ["Cu_FEFF"]}}, "models.search.models names Cu_FEFF, but no model has settings"),
+    ],
+)
+def test_settings_of_a_model_that_the_campaign_lacks_are_told_in_one_sentence(models, told):
+    with pytest.raises(XanesflowError, match=told):
+        load_config({**CU, "models": models})
+
+
+def test_the_batch_of_a_tuned_model_is_its_own():
+    given = load_config({**CU, "models": {"kinds": ["tuned"], "batch_size": {"Cu_FEFF": 8}}})
+    assert Campaign(given).training_of("tuned", "Cu_FEFF", "m3gnet")["batch_size"] == 8
+
+
+def test_delta_models_leave_nothing_to_search():
+    with pytest.raises(XanesflowError, match=r"Delta models have no settings to search for; add expert or universal"):
+        Campaign(load_config({**CU, "models": DELTA})).searched_models()
 
 
 def test_what_is_searched_follows_the_kinds_of_models():

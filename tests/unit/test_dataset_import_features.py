@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from dataset_files import write_dataset
 from feff_runs import rocksalt
 from shared_data import shared
 
@@ -16,6 +17,7 @@ from xanesflow.config.load import load_config
 from xanesflow.core import limits
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import DIMENSIONS, KNOWN
+from xanesflow.core.tables import read_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset
 from xanesflow.dataset.check.contents import read_contents
 from xanesflow.dataset.check.validate_structures import check_structures
@@ -227,6 +229,22 @@ def test_somebody_elses_dataset_is_taken_with_structures_and_multiplicities(tmp_
             "dataset.h5" in file["Cu_FEFF/spectra"].attrs["origin"]
             and "meaning" not in file["Cu_FEFF/multiplicity"].attrs
         )
+
+
+def test_a_dataset_keeps_what_it_knew_of_structures_spectra_and_sites_left_out(tmp_path):
+    path = write_dataset(tmp_path)
+    with h5py.File(path, "a") as file:
+        file["structures/mp-0"].attrs.update(name="Tenorite", reference="Smith 1999")
+        file["Cu_FEFF/spectra"].attrs["processing"] = "shifted by 3 eV"
+        file.move("Cu_FEFF/features/m3gnet", "Cu_FEFF/features/mine")  # of another length than m3gnet's
+        before = read_rejected_group(file["Cu_FEFF"])
+    spectra, _ = take(tmp_path, source=path)
+    table = pd.read_parquet(tmp_path / "structures.parquet").set_index("material_id")
+    assert table.loc["mp-0", ["name", "reference"]].tolist() == ["Tenorite", "Smith 1999"]
+    assert table.loc["mp-1", ["name", "reference"]].tolist() == ["", ""]
+    assert spectra.described["processing"] == "shifted by 3 eV"
+    assert before and spectra.rejected == before
+    assert pd.read_csv(tmp_path / "rejected.csv")["material_id"].tolist() == [each.material_id for each in before]
 
 
 def test_an_hdf5_file_that_lacks_what_is_wanted_is_told_what_it_has(tmp_path):

@@ -1,17 +1,21 @@
 """Intervals, tests between models, and the paper's Table I, against references that share nothing with the code."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, wilcoxon
 
+from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.evaluation import table_one
 from xanesflow.evaluation.evaluate import evaluate_models
 from xanesflow.evaluation.intervals import draw_materials, drawn_medians, interval, resample, write_intervals
 from xanesflow.evaluation.predictions_file import Predictions, write_predictions
 from xanesflow.evaluation.significance import compare_models, holm, material_medians, paired_p
+from xanesflow.report.figures import comparison
+from xanesflow.report.models_section import models_part
 
 ENERGY_EV = 8983.173 + 0.25 * np.arange(141)
 
@@ -47,6 +51,45 @@ def test_what_is_not_of_the_papers_kind_is_told_and_not_compared():
     assert "other features" in table_one.obstacle("expert", "chgnet", "test", eight)
     assert table_one.size_caution("Cu_FEFF", 3340, 416) == ""
     assert table_one.size_caution("Cu_FEFF", 3017, 375) == "3017 + 375 spectra, published 3340 + 416"
+
+
+def card_of(kind, subset, *, start=None, scaling="paper", **changed):
+    """The card of a model trained as the paper's, but for the settings given."""
+    name = "universal" if kind == "universal" else subset
+    asked = TrainingSettings.of_model(name, device="cuda", threads=4).as_dict()
+    if kind == "tuned":
+        asked |= {"widths": [500, 500, 550], "dropout": 0.0, "learning_rate": 1e-3}
+    return SimpleNamespace(kind=kind, asked=asked | changed, settings={}, scaling=scaling, start=start)
+
+
+def test_a_model_trained_otherwise_than_the_papers_names_what_differs():
+    feff, vasp = {"subset": "FEFF"}, {"subset": "VASP"}
+    for kind, start in (("expert", None), ("universal", None), ("tuned", feff)):
+        assert table_one.unlike_paper(card_of(kind, "Cu_FEFF", start=start), "Cu_FEFF") == ""
+    assert table_one.unlike_paper(card_of("tuned", "Cu_VASP", start=feff), "Cu_VASP") == ""
+    said = table_one.unlike_paper(card_of("tuned", "Cu_VASP", start=vasp), "Cu_VASP")
+    assert said == "it starts from the universal model of VASP, not of FEFF"
+    best = card_of("expert", "Cu_FEFF", dropout=0.1, schedule="one_cycle", learning_rate=3e-3, widths=[9])
+    said = table_one.unlike_paper(best, "Cu_FEFF")
+    assert said == (
+        "it was trained with widths [9], not [600, 600, 400]; dropout 0.1, not 0.5; "
+        "learning_rate 0.003, not range_test; schedule one_cycle, not constant"
+    )
+    assert table_one.unlike_paper(card_of("expert", "Ni_FEFF8L", dropout=0.1), "Ni_FEFF8L") == ""
+    assert table_one.obstacle("expert", "m3gnet", "test", ["Cu_FEFF"], said) == said
+
+
+def test_what_differs_goes_from_the_model_to_the_table_and_the_report(tmp_path):
+    unlike = "it was trained with dropout 0.1, not 0.5"
+    made = some_predictions(unlike_paper=unlike)
+    write_predictions(tmp_path / "p.h5", made, {})
+    evaluate_models([tmp_path / "p.h5"], tmp_path / "m.csv", intervals_csv=tmp_path / "i.csv")
+    (row,) = pd.read_csv(tmp_path / "i.csv").to_dict("records")
+    assert np.isnan(row["paper_eta"]) and row["caution"] == f"not compared: {unlike}"
+    part = models_part(tmp_path / "m.csv", tmp_path / "i.csv", None)
+    assert part["paper"]["not_compared"] == {unlike: ["expert"]} and not part["paper"]["compared"]
+    marks = comparison._marks(pd.read_csv(tmp_path / "m.csv").assign(subset="Cu_FEFF"), tmp_path / "i.csv")
+    assert [np.isnan(mark.paper) for mark in marks.values()] == [True]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from feff_runs import GRID_START_EV, feff_inp, layered, perovskite
+from feff_runs import GRID_START_EV, feff_inp, layered, perovskite, run_files, write_run
 
 from xanesflow.codes.lightshow_tree import run_folder
 from xanesflow.codes.quick_look import packages_of
@@ -18,6 +18,7 @@ from xanesflow.features.cheap_runs import collect_features
 from xanesflow.features.cheap_runs.collect_features import collect_cheap_runs
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, blocks_of, columns_of, frame_energies
 from xanesflow.features.compute_features import read_features
+from xanesflow.simulations.import_archive import import_archive
 from xanesflow.structures.copy_site_table import copy_site_table
 from xanesflow.structures.material import describe
 from xanesflow.structures.site_table import write_site_table, write_structures
@@ -106,6 +107,33 @@ def test_runs_of_two_settings_are_refused_with_both_named(campaign):
     other = RECORD | {"settings": {"code": "engine 3", "scf_radius": 3.0}}
     with pytest.raises(XanesflowError, match=r"mp-1_002 and mp-1_003 have different settings \(scf_radius: .*2.6.*3.0"):
         campaign.collect({SITES[0]: RECORD, SITES[1]: other})
+
+
+def test_imported_runs_with_other_physics_than_most_are_left_out_as_curation_does(tmp_path, caplog):
+    for partner in ("Sr", "Ca", "Ba"):
+        structure = perovskite("Cu", partner)
+        text = run_files(structure, 1)["feff.inp"].decode()
+        if partner == "Ba":
+            text = text.replace("COREHOLE RPA", "COREHOLE NONE").replace("SCF 7.0", "SCF 3.0")
+        write_run(tmp_path / "runs", f"mp-{partner}", structure, 1, feff_inp=text.encode())
+    chunks = [tmp_path / "0000.zip"]
+    tables = {"structures": tmp_path / "s.parquet", "site_table": tmp_path / "t.parquet"}
+    import_archive(tmp_path / "runs", subset="Cu_FEFF", chunks=chunks, rejected=tmp_path / "r.parquet", **tables)
+
+    def collect(**settings):
+        given = {"name": "feff", "subset": "Cu_VASP", "energy_start_ev": START}
+        collect_cheap_runs(chunks, tmp_path / "f.h5", **given, **tables, **settings)
+        return read_features(tmp_path / "f.h5")
+
+    found = collect()
+    assert found.material_id.tolist() == ["mp-Ca", "mp-Sr"]
+    (out,) = found.rejected
+    assert (out.material_id, out.detail) == (
+        "mp-Ba",
+        "FEFF: its physics settings are not those of most runs: COREHOLE NONE, not COREHOLE RPA; SCF 3 0, not SCF 7 0.",
+    )
+    assert "Cu_FEFF: 1 of 3 runs have other physics settings than the subset" in caplog.text
+    assert len(collect(mixed_settings=True).features) == 3
 
 
 def test_a_run_around_another_site_is_no_partner(campaign):

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -21,6 +22,7 @@ from xanesflow.config.search_space import SearchSpace
 from xanesflow.config.settings_file import read_found
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.errors import XanesflowError
+from xanesflow.models.network import fit
 from xanesflow.models.network.fit import fit_model, train_model
 from xanesflow.models.search.search_settings import SearchPlan, search_settings
 
@@ -251,6 +253,16 @@ def test_a_search_of_several_subsets_learns_from_all_of_them(tmp_path):
     found = search(tmp_path, trials=2, dataset=dataset, subsets=("Ti_FEFF", "Cu_FEFF"))
     assert (found.model, list(found.origin["data_sha256"])) == ("universal", ["Cu_FEFF", "Ti_FEFF"])
     assert yaml.safe_load((tmp_path / "best.yaml").read_text())["models"]["batch_size"].keys() == {"universal"}
+
+
+@pytest.mark.parametrize("subsets", [("Cu_FEFF",), ("Cu_FEFF", "Ti_FEFF")])
+def test_a_trial_fits_no_kernel_since_its_value_is_the_networks_error(tmp_path, monkeypatch, subsets):
+    dataset = make_dataset(tmp_path / "d.h5")
+    add_subset(dataset, "Ti_FEFF", 4964.504, n=30, seed=1)
+    monkeypatch.setattr(fit, "KernelRidge", None)  # a fit would fail
+    search(tmp_path / "a", trials=2, dataset=dataset, subsets=subsets)
+    search(tmp_path / "b", trials=2, dataset=dataset, subsets=subsets, settings=replace(BASE, kernel_share=0.5))
+    assert rows(tmp_path / "b") == rows(tmp_path / "a")
 
 
 def test_no_trial_begins_after_the_hours_are_over(tmp_path, caplog):

@@ -97,6 +97,15 @@ def test_of_a_list_of_sites_these_alone_are_computed(campaign):
     assert campaign.computed() == {"Ca": 1}
 
 
+@pytest.mark.parametrize("table", ["site_table", "structures"])
+def test_a_table_cut_short_is_told_and_nothing_runs(campaign, table):
+    path = getattr(campaign.write("Sr", "Ca"), table)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(XanesflowError, match=rf"{path.name} cannot be read .*; delete it and run `snakemake str"):
+        campaign.run()
+    assert not campaign.computed()
+
+
 def test_a_list_that_names_another_site_is_refused_before_anything_is_computed(campaign):
     campaign.only = campaign.folder / "plan.csv"
     campaign.only.write_text("material_id,site_index\nm-sr,1\nm-ca,4\n")

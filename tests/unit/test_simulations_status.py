@@ -7,6 +7,7 @@ import shutil
 import time
 from dataclasses import asdict
 
+import h5py
 import pandas as pd
 import pytest
 from command_line import answer
@@ -246,6 +247,24 @@ def test_features_are_made_from_structures_and_the_site_table_and_not_from_spect
     assert status_of(campaign).stages["features"] == "done"
     os.utime(campaign.site_table, (2e9, 2e9))
     assert status_of(campaign).stages["features"] == "outdated"
+
+
+def test_datasets_and_features_that_the_campaign_no_longer_uses_outdate_nothing(campaign):
+    campaign.run()
+    spectra = campaign.folder / "results/spectra/Cu_FEFF8L.h5"
+    old, new = (campaign.folder / f"results/dataset/{name}.h5" for name in ("old", "new"))
+    unused, used = (campaign.folder / f"results/features/{name}/Cu_FEFF8L.h5" for name in ("chgnet", "m3gnet"))
+    for path, changed in ((spectra, 2e9), (old, 1e9), (new, 2e9), (unused, 1e9), (used, 2e9)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file[f"Cu_FEFF8L/features/{'m3gnet' if path == new else 'chgnet'}"] = 0
+        os.utime(path, (changed, changed))
+    found = campaign_status(campaign.folder)
+    assert (found.stages["dataset"], found.subsets[0].stages["features"]) == ("done", "done")
+    used.unlink()
+    assert status_of(campaign).stages["features"] == "missing"
+    new.write_text("no dataset")
+    assert status_of(campaign).stages["features"] == "outdated"  # of which it is not known whether they are used
 
 
 def test_the_stages_of_several_subsets_are_told_by_how_many_are_done_and_outdated():

@@ -10,7 +10,16 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import REASONS, Rejected
 from xanesflow.core.sites import Subset, chunk_name, chunk_of, parse_site_id, site_id
-from xanesflow.core.tables import count_reasons, describe_counts, read_rejected, write_rejected
+from xanesflow.core.tables import (
+    count_reasons,
+    describe_counts,
+    read_columns,
+    read_csv,
+    read_parquet,
+    read_rejected,
+    read_structures,
+    write_rejected,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +84,35 @@ def test_a_rejected_table_comes_back_in_the_order_of_material_and_site_and_can_b
     table = pd.read_csv(tmp_path / "r.csv", keep_default_na=False)
     assert table.columns.tolist() == ["material_id", "site_index", "reason", "detail"]
     assert sorted(table["detail"]) == sorted(r.detail for r in rows)
+
+
+@pytest.mark.parametrize("left", [0, 6, 0.5])
+def test_a_table_cut_short_is_told_in_one_sentence_whoever_reads_it(tmp_path, left):
+    """As after a copy of results/ that was interrupted."""
+    path = tmp_path / "t.parquet"
+    write_rejected(path, LEFT_OUT)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(left * len(content)) if left < 1 else left])
+    for read, again in (
+        (lambda: read_structures(path, ["mp-1"]), "run `snakemake structures`"),
+        (lambda: read_columns(path, ["reason"]), "run `snakemake structures`"),
+        (lambda: read_parquet(path), "run `snakemake structures`"),
+        (lambda: read_rejected(path), "run snakemake again"),
+    ):
+        with pytest.raises(XanesflowError, match=rf"parquet cannot be read \(.*\); delete it and {again}\.") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_lacks_columns_or_is_empty_is_told_in_one_sentence(tmp_path):
+    write_rejected(tmp_path / "t.parquet", LEFT_OUT)
+    with pytest.raises(XanesflowError, match=r"t\.parquet has no column structure; delete it and run `snakemake"):
+        read_structures(tmp_path / "t.parquet", ["mp-1"])
+    (tmp_path / "split.csv").write_text("")
+    with pytest.raises(XanesflowError, match=r"split\.csv cannot be read \(No columns .*\); delete it and run"):
+        read_csv(tmp_path / "split.csv")
+    with pytest.raises(XanesflowError, match=r"absent\.parquet does not exist; run `snakemake structures`"):
+        read_parquet(tmp_path / "absent.parquet")
 
 
 def test_reasons_are_counted_in_the_order_of_the_list():

@@ -25,10 +25,11 @@ from xanesflow.cli.run_progress import RunProgress, Stage
 from xanesflow.cli.terminal import STOPPED, say
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import in_results
-from xanesflow.core.errors import WrongCallError
+from xanesflow.core.errors import WrongCallError, XanesflowError
 from xanesflow.core.foreign_yaml import parse_yaml
 from xanesflow.core.sites import chunk_name
 from xanesflow.core.source_tree import example_files, workflow_file, workflow_folder
+from xanesflow.core.tables import read_csv, read_parquet
 from xanesflow.core.text import clock, plural
 from xanesflow.running import kill_on_exit
 from xanesflow.running.locks import hold_directory
@@ -100,10 +101,8 @@ def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str])
     for subset in subsets:
         if not (table := in_results(results, paths.SITES, subset=subset)).is_file():
             continue
-        import pandas as pd  # takes a second to load
-
-        with suppress(OSError, ValueError):  # the workflow reports a broken table
-            chunks = pd.read_parquet(table, columns=["chunk"])["chunk"].value_counts()
+        with suppress(OSError, XanesflowError):  # the workflow reports a broken table
+            chunks = read_parquet(table, ["chunk"])["chunk"].value_counts()
             progress.sites[subset] = int(chunks.sum())
             for chunk, count in chunks.items():
                 if in_results(results, paths.RUNS, subset=subset, chunk=chunk_name(int(str(chunk)))).is_file():
@@ -112,13 +111,11 @@ def count_finished(progress: RunProgress, results: Path, subsets: Sequence[str])
 
 def summary(directory: Path, campaign: str, subsets: Sequence[str], took: str) -> list[str]:
     """The results, one sentence or path each."""
-    import pandas as pd
-
     results = directory / paths.RESULTS
-    sites = sum(len(pd.read_parquet(in_results(results, paths.SITES, subset=name))) for name in subsets)
+    sites = sum(len(read_parquet(in_results(results, paths.SITES, subset=name))) for name in subsets)
     left_out: Counter[str] = Counter()
     for subset in subsets:
-        rejected = pd.read_csv(in_results(results, paths.REJECTED_SPECTRA, subset=subset))
+        rejected = read_csv(in_results(results, paths.REJECTED_SPECTRA, subset=subset))
         left_out.update(rejected.loc[rejected["site_index"] >= 0, "reason"])
     number = left_out.total()
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())

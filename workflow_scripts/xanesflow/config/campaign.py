@@ -64,11 +64,14 @@ class Campaign:
         """The subsets of the dataset, then the subsets of cheaper runs."""
         return [*self.subsets, *self.cheap_subsets.values()]
 
+    def is_imported(self, subset: str) -> bool:
+        """Whether the finished runs of a subset are imported."""
+        return self.config.simulations.source == "archive" and subset not in self.computed_cheap_subsets
+
     @cached_property
     def imported_subsets(self) -> list[str]:
         """The subsets whose finished runs are imported, sorted."""
-        imported = set(self.all_subsets) - set(self.computed_cheap_subsets)
-        return sorted(imported) if self.config.simulations.source == "archive" else []
+        return sorted(filter(self.is_imported, self.all_subsets))
 
     @cached_property
     def run_subsets(self) -> list[str]:
@@ -222,8 +225,7 @@ class Campaign:
 
     def rejected_before_curation(self, subset: str) -> list[str]:
         """Tables of the sites and structures that were left out of a subset before its spectra were read."""
-        imported = self.config.simulations.source == "archive"
-        return [fill(paths.REJECTED_RUNS if imported else paths.REJECTED_STRUCTURES, subset=subset)]
+        return [fill(paths.REJECTED_RUNS if self.is_imported(subset) else paths.REJECTED_STRUCTURES, subset=subset)]
 
     def processing_of(self, subset: str) -> dict[str, float] | None:
         """The entries of `curation.<section>` for a subset's element, in eV by key; None for theories without one."""
@@ -237,8 +239,7 @@ class Campaign:
     def compared_inputs(self, subset: str) -> dict[str, Any] | None:
         """The options of a subset's inputs, which its own runs are compared with; None: imported, or not compared."""
         theory = theory_of(Subset.parse(subset).theory)
-        compared = theory.input_settings and self.config.simulations.source == "run"
-        return self.config.inputs.of(theory.name) if compared else None
+        return self.config.inputs.of(theory.name) if theory.input_settings and not self.is_imported(subset) else None
 
     def energy_start(self, subset: str) -> float:
         """First energy in eV of a subset's grid."""
@@ -281,8 +282,7 @@ class Campaign:
         """
         names = list(subsets)
         parts = [fill(pattern, subset=name) for pattern in (paths.SPECTRA, paths.SPLIT) for name in names]
-        features = [fill(paths.FEATURES, subset=name, featurizer=each) for name in names for each in self.featurizers]
-        return parts + features
+        return parts + [fill(paths.FEATURES, subset=s, featurizer=each) for s in names for each in self.featurizers]
 
     @property
     def package(self) -> list[str]:
@@ -314,15 +314,15 @@ class Campaign:
         """The checkpoints of the model that predicts a subset."""
         return self.checkpoints(model, features, trained_on(model, subset))
 
-    def model_names(self) -> list[str]:
-        """The models that can have their own settings: each subset, and `universal` if such a model is trained."""
-        return model_names(self.subsets, self.config.models.kinds)
-
     def searched_models(self) -> list[str]:
-        """The models whose settings `snakemake search` searches."""
-        if self.config.models.search.models is not None:
-            return self.config.models.search.models
-        return [name for name in self.model_names() if name == UNIVERSAL or "expert" in self.config.models.kinds]
+        """The models whose settings `snakemake search` searches: experts by their subset, and `universal`.
+
+        Raises:
+            XanesflowError: there are none.
+        """
+        if names := self.config.models.search.models or model_names(self.subsets, self.config.models.kinds):
+            return names
+        raise XanesflowError("Delta models have no settings to search for; add expert or universal to models.kinds.")
 
     def searched_subsets(self, model: str) -> list[str]:
         """The subsets on which a search trains a model: its own, or all of the theory with the most subsets."""
@@ -337,8 +337,8 @@ class Campaign:
         Raises:
             XanesflowError: a file is missing, no search wrote it, or it does not fit the campaign.
         """
-        given = self.config.models.settings_files
-        files = read_settings_files(given, self.model_names(), self.config.features.models or [])
+        given, models = self.config.models.settings_files, model_names(self.subsets, self.config.models.kinds)
+        files = read_settings_files(given, models, self.config.features.models or [])
         return {(found.model, found.features): found.settings for found in files}
 
     def training_of(self, kind: str, of: str, features: str, *, found: bool = True) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Each check raises a `ValueError`, and `xanesflow.config.load` shows its sentence
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from xanesflow.codes.registry import run_features, theory_of
 from xanesflow.config.convergence import ConvergenceSection
@@ -252,16 +252,24 @@ def check_planned_sites(
             raise ValueError(f"simulations.sites has a list for {name}, whose runs {why}; {those}")
 
 
-def check_searched(subsets: Sequence[str], models: ModelsSection) -> None:
-    """Check that the models whose settings are searched are models of this campaign.
+def check_own_settings(subsets: Sequence[str], models: ModelsSection) -> None:
+    """Check that the models that are searched, or have their own settings, are models of this campaign.
 
     Raises:
         ValueError: one is not; the message names the campaign's models.
     """
     known = model_names(subsets, models.kinds)
-    for name in models.search.models or []:
-        if name not in known:
-            raise ValueError(
-                f"models.search.models names {name}, but the campaign's models are {', '.join(known)}; remove it, "
-                "or add it to subsets or models.kinds"
-            )
+    with_tuned = list(dict.fromkeys([*known, *(subsets if "tuned" in models.kinds else [])]))
+    named: dict[str, tuple[Iterable[str], Sequence[str]]] = {
+        "search.models": (models.search.models or [], known),
+        "settings": (models.settings, known),
+        "widths": (models.widths, known),  # a tuned model has the universal one's
+        "batch_size": (models.batch_size, with_tuned),
+    }
+    for key, (names, models_here) in named.items():
+        for name in names:
+            if name in models_here:
+                continue
+            have = f"the campaign's models are {', '.join(models_here)}" if models_here else "no model has settings"
+            add = "expert to models.kinds" if name in subsets else "it to subsets or models.kinds"
+            raise ValueError(f"models.{key} names {name}, but {have}; remove it, or add {add}")

@@ -18,13 +18,23 @@ def _feature_names(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _different(names: list[str]) -> list[str]:
+    first: dict[frozenset[str], str] = {}
+    for name in names:
+        if (same := first.setdefault(frozenset(name.split("+")), name)) != name:
+            raise ValueError(f"{same} and {name} are the same features in another order; remove one of them")
+    return names
+
+
 FeatureName = Annotated[str, AfterValidator(_feature_names)]
 
 
 class FeaturesSection(Section):
     """How models see a structure."""
 
-    models: Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique)] | None = Field(
+    models: (
+        Annotated[list[FeatureName], Field(min_length=1), AfterValidator(unique), AfterValidator(_different)] | None
+    ) = Field(
         None,
         description=(
             "features that models are trained on (docs/guide/models.md); null: those of models.preset (paper:\n"

@@ -24,8 +24,9 @@ BEST_FIRST: tuple[Kind, ...] = ("delta", "tuned", "expert", "universal")
 
 
 def model_names(subsets: Sequence[str], kinds: Iterable[Kind]) -> list[str]:
-    """Names of models that can have their own settings: each subset, and `universal` if such a model is trained."""
-    return [*subsets, *([UNIVERSAL] if {"universal", "tuned"} & set(kinds) else [])]
+    """Names of the models that settings are searched for: the subset of each expert, `universal` if there is one."""
+    given = set(kinds)
+    return [*(subsets if "expert" in given else []), *([UNIVERSAL] if {"universal", "tuned"} & given else [])]
 
 
 def trained_on(model: str, subset: str) -> str:

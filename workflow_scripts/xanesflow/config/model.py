@@ -97,7 +97,7 @@ class Config(Section):
         checks.check_tuned(subsets, models)
         checks.check_delta(subsets, self.simulations, models, self.dataset)
         checks.check_planned_sites(subsets, self.simulations, models, self.dataset)
-        checks.check_searched(subsets, models)
+        checks.check_own_settings(subsets, models)
         return self
 
     def as_json(self) -> str:

@@ -179,6 +179,11 @@ def _values(name: str, given: Any) -> Choices | Range | Layers:
     """Read the values of one setting."""
     if name not in SETTINGS:
         check_setting(name, given)
+    if name == "kernel_share":
+        raise XanesflowError(
+            "kernel_share cannot be searched, because the value of a trial is the error of its network alone; set "
+            "models.kernel_share."
+        )
     if name == "widths":
         parts = _keys(name, given, {"layers", "units"}, set())
         layers, units = (_range(f"widths: {key}", parts[key], whole=True) for key in ("layers", "units"))

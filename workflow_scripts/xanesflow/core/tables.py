@@ -4,22 +4,94 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from xanesflow.core.arrays import read_array, write_array
-from xanesflow.core.errors import BadArrayError
+from xanesflow.core.errors import BadArrayError, XanesflowError
 from xanesflow.core.files import atomic_path, write_text
 from xanesflow.core.reasons import REASONS, Rejected
-from xanesflow.core.text import plural
+from xanesflow.core.text import one_line, plural
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 REJECTED_COLUMNS = ["material_id", "site_index", "reason", "detail"]
+
+STRUCTURES_AGAIN = "run `snakemake structures`"
+ALL_AGAIN = "run snakemake again"
+"""How a damaged table is made again once it is deleted."""
+
+
+def read_parquet(
+    path: str | Path,
+    columns: list[str] | None = None,
+    *,
+    filters: list[tuple[str, str, Any]] | None = None,
+    again: str = STRUCTURES_AGAIN,
+) -> pd.DataFrame:
+    """Read a Parquet table that an earlier stage wrote.
+
+    Args:
+        path: the table.
+        columns: those to read, which it must have; None: all.
+        filters: only the rows that meet these conditions, as pandas takes them.
+        again: what makes the table again, for the error.
+
+    Raises:
+        XanesflowError: it does not exist, is damaged, cannot be read, or lacks a column.
+    """
+    import pandas as pd  # slow to import, and other functions here do not need it
+    from pyarrow import parquet
+
+    with _one_sentence(path, again):
+        missing = sorted(set(columns or ()) - set(parquet.read_schema(path).names))
+        if not missing:
+            return pd.read_parquet(path, columns=columns, filters=filters)
+    raise XanesflowError(f"{path} has no column {', '.join(missing)}; delete it and {again}.")
+
+
+def read_columns(path: Path, columns: list[str]) -> pa.Table:
+    """Read those of the columns that a Parquet table has, without pandas.
+
+    Raises:
+        XanesflowError: it does not exist, is damaged or cannot be read.
+    """
+    from pyarrow import parquet
+
+    with _one_sentence(path, STRUCTURES_AGAIN), parquet.ParquetFile(path) as file:  # others would load pandas
+        return file.read(columns, use_threads=False)
+
+
+def read_csv(path: str | Path, *, dtype: Any = None, keep_default_na: bool = True) -> pd.DataFrame:
+    """Read a CSV table that an earlier stage wrote, with pandas' types and missing values.
+
+    Raises:
+        XanesflowError: it does not exist, is empty, damaged or cannot be read.
+    """
+    import pandas as pd
+
+    with _one_sentence(path, ALL_AGAIN):
+        return pd.read_csv(path, dtype=dtype, keep_default_na=keep_default_na)
+
+
+@contextmanager
+def _one_sentence(path: str | Path, again: str) -> Iterator[None]:
+    """Turn what pandas and Arrow raise on a damaged table into one sentence."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, ValueError) as error:
+        if not Path(path).exists():
+            raise XanesflowError(f"{path} does not exist; {again}.") from None
+        said = one_line(error, 160)
+        raise XanesflowError(f"{path} cannot be read ({said}); delete it and {again}.") from None
 
 
 def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, str]:
@@ -28,13 +100,14 @@ def read_structures(path: str | Path, materials: Collection[str]) -> dict[str, s
     Args:
         path: Parquet of the subset's structures.
         materials: ids; those that the file lacks are not in the result.
+
+    Raises:
+        XanesflowError: as `read_parquet`.
     """
     if not materials:
         return {}
-    import pandas as pd  # slow to import, and the functions for HDF5 do not need it
-
     wanted = [("material_id", "in", set(materials))]
-    table = pd.read_parquet(path, columns=["material_id", "structure"], filters=wanted)
+    table = read_parquet(path, ["material_id", "structure"], filters=wanted)
     return dict(table.itertuples(index=False, name=None))
 
 
@@ -92,10 +165,12 @@ def write_rejected(path: str | Path, rejected: Iterable[Rejected]) -> None:
 
 
 def read_rejected(path: str | Path) -> list[Rejected]:
-    """Read a rejected table that `write_rejected` wrote as Parquet."""
-    import pandas as pd
+    """Read a rejected table that `write_rejected` wrote as Parquet.
 
-    table = pd.read_parquet(path)
+    Raises:
+        XanesflowError: as `read_parquet`.
+    """
+    table = read_parquet(path, REJECTED_COLUMNS, again=ALL_AGAIN)
     return [Rejected(str(m), int(i), str(r), str(d)) for m, i, r, d in table.itertuples(index=False)]
 
 

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import pandas as pd
 
 from xanesflow.codes.registry import theory_of
 from xanesflow.core.arrays import STRING, read_array, write_array
@@ -32,7 +31,7 @@ from xanesflow.core.files import atomic_path, sha256_file
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of, rows_of_sites
-from xanesflow.core.tables import count_reasons, describe_counts, write_rejected_group
+from xanesflow.core.tables import count_reasons, describe_counts, read_csv, read_parquet, write_rejected_group
 from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal
 from xanesflow.dataset.splits import check_split
 from xanesflow.features.compute_features import read_features
@@ -100,7 +99,7 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     # Read what the earlier stages wrote, and index it by site.
     curated = read_spectra(files.spectra)
     features = {name: read_features(path) for name, path in files.features.items()}
-    split = pd.read_csv(files.split, dtype={"material_id": str}, keep_default_na=False)
+    split = read_csv(files.split, dtype={"material_id": str}, keep_default_na=False)
     part_of = {(m, int(i)): str(part) for m, i, part in split.itertuples(index=False)}
     rejected = list(curated.rejected)
     rows: list[int] = []
@@ -160,7 +159,7 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
 
 def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> None:
     wanted = set(read_array(subset, "material_id").tolist())
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     for row in table[table["material_id"].isin(wanted)].to_dict("records"):
         material_id, as_json = str(row["material_id"]), row["structure"]
         key = material_id

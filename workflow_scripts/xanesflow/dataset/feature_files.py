@@ -16,10 +16,14 @@ from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.feature_names import KNOWN, UNKNOWN_WEIGHTS
 from xanesflow.core.npz import open_npz
-from xanesflow.dataset.file import report_damage, structure_json, structure_key
+from xanesflow.core.reasons import Rejected
+from xanesflow.dataset.file import about_material, report_damage, structure_json, structure_key
 from xanesflow.dataset.read_dataset import load
 
 NPZ, HDF5 = (".npz",), (".h5", ".hdf5")
+
+DESCRIBED = ("energy_reference", "broadening", "settings", "processing")
+"""Attributes of a dataset's spectra that go with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,8 @@ class GivenData:
         multiplicity: (n,), if the file has it.
         corrections, settings: (n,) as in `spectra.store.CuratedSpectra`, or ().
         structures: pymatgen's JSON by material id; npz files have none.
+        about: what is known of a structure besides (`dataset.file.ABOUT`), by material id.
+        rejected: the sites that the dataset's makers left out; npz files have none.
         described: how the file describes its spectra: values by attribute of the dataset.
     """
 
@@ -47,6 +53,8 @@ class GivenData:
     corrections: Sequence[str] = ()
     settings: Sequence[str] = ()
     structures: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    rejected: Sequence[Rejected] = ()
     described: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -192,7 +200,9 @@ def _read_hdf5(path: Path, subset: str, featurizers: Sequence[str]) -> GivenData
             corrections=view.corrections.tolist(),
             settings=view.settings.tolist() if any(view.settings) else (),
             structures=structures,
-            described={key: str(said[key]) for key in ("energy_reference", "broadening", "settings") if key in said}
+            about={material: about_material(data.hdf5, subset, material) for material in structures},
+            rejected=view.rejected(),
+            described={key: str(said[key]) for key in DESCRIBED if key in said}
             | {"multiplicity": str(view.data("multiplicity").attrs.get("meaning", ""))},
         )
 

@@ -26,7 +26,7 @@ from xanesflow.dataset.feature_files import GivenData, read_feature_file
 from xanesflow.features.compute_features import REASON as NO_FEATURES
 from xanesflow.features.compute_features import write_features
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
-from xanesflow.structures.site_table import write_structure_rows
+from xanesflow.structures.site_table import ABOUT_COLUMNS, STRUCTURE_COLUMNS, write_structure_rows
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def import_features(
 
     Spectra are taken unchanged: they were curated where they were computed, so no envelope is applied. A row is left
     out if its id is malformed or repeated, or if its spectrum holds NaN or infinite values, only zeros, or negative
-    values.
+    values. The sites that the makers of a dataset left out stay listed with their reasons.
 
     Args:
         source: the file of features and spectra.
@@ -81,6 +81,7 @@ def import_features(
     if not rows:
         shown = "; ".join(f"{r.material_id}: {r.detail}" for r in left_out[:3])
         raise XanesflowError(f"{source}: {describe_counts(0, left_out)}. For example {shown}.")
+    left_out += given.rejected
     sites = sorted(rows)
     taken = [rows[site] for site in sites]
     if (largest := float(given.spectra[taken].max(axis=1).mean())) > TOO_LARGE_BOHR2:
@@ -118,7 +119,8 @@ def import_features(
     record = provenance([source], config=config)
     for name, path in features.items():
         _write_features(path, name, given, {site: rows[site] for site in sites}, record)
-    write_structure_rows(structures, _structure_rows(source, given, {material for material, _ in sites}))
+    rows_of_structures = _structure_rows(source, given, {material for material, _ in sites})
+    write_structure_rows(structures, rows_of_structures, [*STRUCTURE_COLUMNS, *ABOUT_COLUMNS])
     write_rejected(rejected_csv, left_out)
     write_spectra(spectra, curated, {**record, "counts": json.dumps({"kept": len(sites), **count_reasons(left_out)})})
     log.info("%s, from %s: %s", subset, source.name, describe_counts(len(sites), left_out))
@@ -194,14 +196,15 @@ def _write_features(path: Path, name: str, given: GivenData, rows: Mapping[Site,
     )
 
 
-def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list[tuple[str, str, str, int]]:
-    """Rows for the table of structures."""
-    rows = []
+def _structure_rows(source: Path, given: GivenData, materials: set[str]) -> list[tuple[str | int, ...]]:
+    """Rows for the table of structures, with `STRUCTURE_COLUMNS` and `ABOUT_COLUMNS`."""
+    rows: list[tuple[str | int, ...]] = []
     for material, text in given.structures.items():
         if material not in materials:
             continue
         sentence = f"The structure of {material} in {source} cannot be read ({{why}}); copy the file or build it again."
         with explain_damage(sentence):
             structure = Structure.from_dict(json.loads(text))
-        rows.append((material, text, structure.composition.reduced_formula, len(structure)))
+        about = (given.about[material].get(name, "") for name in ABOUT_COLUMNS)
+        rows.append((material, text, structure.composition.reduced_formula, len(structure), *about))
     return rows

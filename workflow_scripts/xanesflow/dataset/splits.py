@@ -19,7 +19,7 @@ from xanesflow.core.files import write_text
 from xanesflow.core.reasons import MAY_SUCCEED
 from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import PARTS, Site, parent_of, parse_site_id, site_id
-from xanesflow.core.tables import write_csv
+from xanesflow.core.tables import read_parquet, write_csv
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import read_spectra
 
@@ -146,7 +146,7 @@ def check_site_count(
         XanesflowError: even if all simulations succeed, a part that training needs has too few spectra; or the list
             names a site that the subset lacks.
     """
-    table = pd.read_parquet(site_table, columns=["material_id", "site_index"])
+    table = read_parquet(site_table, ["material_id", "site_index"])
     sites = [(str(m), int(i)) for m, i in table.itertuples(index=False)]
     planned = planned_sites(only, sites, subset)
     sites = [site for site in sites if site in planned]

@@ -18,7 +18,7 @@ from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.metrics import NO_SPECTRA, compute_metrics, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions
-from xanesflow.evaluation.table_one import obstacle, paper_eta, size_caution, verdict
+from xanesflow.evaluation.table_one import NOT_COMPARED, obstacle, paper_eta, size_caution, verdict
 
 Floats = npt.NDArray[np.float64]
 
@@ -164,7 +164,7 @@ def _beside_the_paper(found: Predictions, row: Row, subsets: set[str]) -> Row:
     paper = paper_eta(found.model, found.subset)
     if paper is None:
         return {"paper_eta": float("nan"), "verdict": "", "caution": ""}
-    if why := obstacle(found.model, found.features, found.part, subsets):
-        return {"paper_eta": float("nan"), "verdict": "", "caution": f"not compared: {why}"}
+    if why := obstacle(found.model, found.features, found.part, subsets, found.unlike_paper):
+        return {"paper_eta": float("nan"), "verdict": "", "caution": f"{NOT_COMPARED}{why}"}
     said = verdict(paper, float(row["eta_low"]), float(row["eta_high"]))
     return {"paper_eta": paper, "verdict": said, "caution": size_caution(found.subset, found.n_train, len(found.ids))}

@@ -12,6 +12,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.evaluation.error_bars.calibrate import error_bars
 from xanesflow.evaluation.load_seeds import ensemble_of, load_seeds
 from xanesflow.evaluation.predictions_file import Predictions, write_predictions
+from xanesflow.evaluation.table_one import unlike_paper
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ def predict_spectra(
         baseline=data.spectra[train].mean(axis=0) if len(train) else np.full_like(data.energy_ev, np.nan),
         uncertainty=bars,
         uncalibrated=uncalibrated,
+        unlike_paper=unlike_paper(card, data.subset),
     )
     used = [dataset_path, *checkpoints, *([calibration] if calibration is not None else [])]
     write_predictions(output, result, provenance(used, ["torch", "h5py"], config_json))

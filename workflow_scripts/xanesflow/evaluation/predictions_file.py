@@ -68,6 +68,7 @@ class Predictions:
     baseline: npt.NDArray[np.float64]  # (141,) mean training spectrum of the subset; NaN if it has none
     uncertainty: Uncertainty | None = field(default=None)  # error bars; None if there are none
     uncalibrated: str = field(default="")  # why there are none, in a sentence; empty if there are
+    unlike_paper: str = field(default="")  # how it was trained otherwise than the paper's (`table_one.unlike_paper`)
 
     @property
     def about(self) -> dict[str, str]:
@@ -93,6 +94,7 @@ def write_predictions(output: str | Path, result: Predictions, made: dict[str, s
                 "subset": result.subset,
                 "n_train": result.n_train,
                 "uncalibrated": result.uncalibrated,
+                "unlike_paper": result.unlike_paper,
                 **made,
             }
         )
@@ -151,4 +153,5 @@ def read_predictions(path: str | Path) -> Predictions:
             baseline=file["baseline"][:],
             uncertainty=_read_uncertainty(file["uncertainty"]) if "uncertainty" in file else None,
             uncalibrated=str(attributes.get("uncalibrated", "")),
+            unlike_paper=str(attributes.get("unlike_paper", "")),
         )

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
+from xanesflow.config.training_settings import PAPER_UNIVERSAL, TrainingSettings
 from xanesflow.core.sites import PAPER_SUBSETS
+
+if TYPE_CHECKING:  # the rules import this module, and need no models
+    from xanesflow.models.model_kinds import ModelCard
 
 SOURCE = "arXiv 2409.19552, Table I"
 
@@ -30,6 +35,18 @@ PAPER_SIZES = dict(
 )  # fmt: skip
 """Training, validation and test spectra of the published dataset (the same paper)."""
 
+NOT_COMPARED = "not compared: "
+"""Begins the caution of a result that is not compared with the paper's; its obstacle follows."""
+
+_PAPER_ORIGIN = "FEFF"
+"""The paper's tuned models all start from the universal model of FEFF."""
+
+_ANY = {"seed", "device", "threads"}
+"""Settings that make no model another kind than the paper's."""
+
+_ANY_TUNED = {"dropout", "learning_rate"}
+"""Those of tuned models in addition, which the paper chose for each subset."""
+
 WITHIN, ABOVE, BELOW = "within the interval", "above the paper", "below the paper"
 """How a result compares with the paper's: its interval holds the paper's η, or is above (better) or below it."""
 
@@ -39,7 +56,35 @@ def paper_eta(model: str, subset: str) -> float | None:
     return PAPER_ETA.get(model, {}).get(subset)
 
 
-def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> str:
+def unlike_paper(card: ModelCard, subset: str) -> str:
+    """How a model was trained otherwise than the paper's, in a few words; empty: it was not, or the paper has none.
+
+    Args:
+        card: of the model.
+        subset: that it predicts, such as `Cu_FEFF`.
+    """
+    if paper_eta(card.kind, subset) is None:
+        return ""
+    if card.start is not None and card.start["subset"] != _PAPER_ORIGIN:
+        return f"it starts from the universal model of {card.start['subset']}, not of {_PAPER_ORIGIN}"
+    paper = TrainingSettings.of_model("universal" if card.kind == "universal" else subset).as_dict()
+    paper |= {"scaling": "paper"} | ({"widths": list(PAPER_UNIVERSAL[0])} if card.kind == "tuned" else {})
+    here = {**paper, **(card.asked or card.settings), "scaling": card.scaling}
+    ignored = _ANY | (_ANY_TUNED if card.kind == "tuned" else set())
+    differing = [
+        f"{name} {_told(here[name])}, not {_told(wanted)}"
+        for name, wanted in paper.items()
+        if name not in ignored and here[name] != wanted
+    ]
+    return f"it was trained with {'; '.join(differing)}" if differing else ""
+
+
+def _told(value: object) -> object:
+    """The value of a setting as the configuration has it."""
+    return "range_test" if value is None else value
+
+
+def obstacle(model: str, features: str, part: str, subsets: Collection[str], unlike: str = "") -> str:
     """Why a result cannot be compared with the paper's, in a few words; empty: it can.
 
     Args:
@@ -47,6 +92,7 @@ def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> 
         features: its features.
         part: the part of the split that it predicted.
         subsets: of the campaign; a universal model learned from all of them.
+        unlike: how it was trained otherwise, from `unlike_paper`.
     """
     if part != "test":
         return "it was evaluated on the validation part"
@@ -55,7 +101,13 @@ def obstacle(model: str, features: str, part: str, subsets: Collection[str]) -> 
     eight = PAPER_ETA["universal"].keys()
     if model != "expert" and (missing := len(eight - set(subsets))):
         return f"its universal model saw {len(eight) - missing} of the paper's {len(eight)} elements"
-    return ""
+    return unlike
+
+
+def obstacle_in(caution: object) -> str:
+    """The obstacle that a `caution` of intervals.csv names; empty: it names none."""
+    named = isinstance(caution, str) and caution.startswith(NOT_COMPARED)
+    return str(caution).removeprefix(NOT_COMPARED) if named else ""
 
 
 def has_paper_value(models: Iterable[tuple[str, str]], subsets: Collection[str], part: str) -> bool:

@@ -13,20 +13,17 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.core.arrays import read_array, write_array
 from xanesflow.core.damage import what_is_wrong
-from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.hdf5 import read_hdf5
 from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
-from xanesflow.core.tables import read_rejected_group, write_rejected_group
+from xanesflow.core.tables import read_parquet, read_rejected_group, write_rejected_group
 from xanesflow.core.text import plural
 from xanesflow.features.featurize_structures import FeatureFailure, Features, Progress
 from xanesflow.features.featurizers import get_featurizer
@@ -93,8 +90,8 @@ def compute_features(
         XanesflowError: a table lacks columns; or see `featurizers.get_featurizer`.
     """
     # Only the materials that have sites, and of each only the absorbers.
-    sites = _read_table(sites_path, ["material_id", "site_index"])
-    table = _read_table(structures_path, ["material_id", "structure"])
+    sites = read_parquet(sites_path, ["material_id", "site_index"])
+    table = read_parquet(structures_path, ["material_id", "structure"])
     wanted: dict[str, list[int]] = {}
     for material, site in zip(sites["material_id"], sites["site_index"], strict=True):
         wanted.setdefault(material, []).append(int(site))
@@ -185,25 +182,6 @@ def _compute_texts(
         for row, site in enumerate(atoms[material]):
             answers[material, site] = answer if isinstance(answer, FeatureFailure) else answer[row]
     return answers
-
-
-def _read_table(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    """Columns of a Parquet file.
-
-    Raises:
-        XanesflowError: the file cannot be read, or it lacks a column.
-    """
-    try:
-        missing = set(columns) - set(pq.read_schema(path).names)
-        if not missing:
-            return pd.read_parquet(path, columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        raise XanesflowError(
-            f"The table {path} cannot be read ({error}): compute it again with the target `structures`."
-        ) from error
-    raise XanesflowError(
-        f"The table {path} has no column {', '.join(sorted(missing))}: compute it again with the target `structures`."
-    )
 
 
 def write_features(

@@ -14,7 +14,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.engine import InputWriter
@@ -28,7 +27,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import Subset, chunk_name, site_id
-from xanesflow.core.tables import describe_counts, read_structures, write_rejected
+from xanesflow.core.tables import describe_counts, read_parquet, read_structures, write_rejected
 from xanesflow.core.text import one_line
 
 log = logging.getLogger(__name__)
@@ -127,7 +126,7 @@ def write_inputs(
 
 def _materials(structures: Path, site_table: Path, chunk: int, only: Path | None, subset: str) -> Iterator[_Material]:
     """The chunk's materials with planned sites, in the order of their ids."""
-    table = pd.read_parquet(site_table, columns=["material_id", "site_index", "chunk"])
+    table = read_parquet(site_table, ["material_id", "site_index", "chunk"])
     chunk_of_site = {(str(m), int(i)): int(number) for m, i, number in table.itertuples(index=False, name=None)}
     pairs = sorted(site for site in planned_sites(only, chunk_of_site, subset) if chunk_of_site[site] == chunk)
     as_json = read_structures(structures, {material_id for material_id, _ in pairs})

@@ -15,11 +15,12 @@ import pandas as pd
 
 from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.codes.run_zip import read_chunk
-from xanesflow.core.damage import explain_damage, what_is_wrong
+from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import versions
 from xanesflow.core.sites import Subset
+from xanesflow.core.tables import ALL_AGAIN, read_parquet
 from xanesflow.core.text import plural
 from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import DatasetFile, load
@@ -206,7 +207,6 @@ def read_descriptions(path: Path) -> pd.DataFrame:
     """Read what `describe_sites` wrote.
 
     Raises:
-        XanesflowError: the file is not such a table.
+        XanesflowError: as `core.tables.read_parquet`.
     """
-    with explain_damage(f"{path} is not a table of sites ({{why}}); delete it and run snakemake."):
-        return pd.read_parquet(path, columns=list(COLUMNS))
+    return read_parquet(path, list(COLUMNS), again=ALL_AGAIN)

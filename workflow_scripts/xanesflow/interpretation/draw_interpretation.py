@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from xanesflow.config.result_paths import INTERPRETERS_BEST_FIRST
 from xanesflow.core.energy_grid import RANGE_EV
 from xanesflow.core.figures import BAND, BASELINE, MODEL, TRUTH, figure
+from xanesflow.core.tables import ALL_AGAIN, read_csv, read_parquet
 from xanesflow.core.text import listing
 from xanesflow.interpretation.figures_of_merit import scores_of
 from xanesflow.interpretation.rank_aae.networks import POINTS
@@ -52,9 +53,9 @@ def draw_interpretation(
     """
     own = [path for path in predictions if parse_name(path)[1:3] == (subset, "campaign")]
     first = next((path for model in INTERPRETERS_BEST_FIRST for path in own if parse_name(path)[0] == model), None)
-    read = pd.DataFrame() if first is None else pd.read_parquet(first)
+    read = pd.DataFrame() if first is None else read_parquet(first, again=ALL_AGAIN)
     kind = "" if first is None else parse_name(first)[0]
-    robust = pd.read_csv(robustness, dtype={"split": str})
+    robust = read_csv(robustness, dtype={"split": str})
     robust = robust[(robust["subset"] == subset) & (robust["split"] == "campaign")]
     with figure(outputs["truth"], 9.5, 6.4) as drawn:
         _truth(drawn, read, kind)
@@ -66,7 +67,7 @@ def draw_interpretation(
         _classes(drawn, read, kind)
 
     # RankAAE: the chosen seed.
-    table = pd.read_csv(axes, dtype={"split": str})
+    table = read_csv(axes, dtype={"split": str})
     chosen = table[table["chosen"].astype(bool) & (table["subset"] == subset) & (table["split"] == "campaign")]
     seeds = set(chosen["seed"])
     best = next((p for p in models if parse_name(p)[1:3] == (subset, "campaign") and parse_name(p)[3] in seeds), None)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from xanesflow.core.damage import explain_damage
 from xanesflow.core.foreign_json import parse_object
-from xanesflow.core.tables import write_csv
+from xanesflow.core.tables import ALL_AGAIN, read_csv, read_parquet, write_csv
 from xanesflow.core.tensors_file import read_tensors
 from xanesflow.interpretation.figures_of_merit import metrics_of
 from xanesflow.interpretation.rank_aae.judge_axes import AxisScores, best_seed
@@ -61,12 +61,12 @@ def evaluate_interpretation(
         model, name, split, seed = parse_name(path)
         if model == "rank_aae" and (name, split, seed) not in chosen:
             continue
-        found = metrics_of(pd.read_parquet(path))
+        found = metrics_of(read_parquet(path, again=ALL_AGAIN))
         rows += [{"subset": name, "split": split, "seed": seed, **each} for each in found]
     tables = []
     for path in robustness:
         _, name, split, seed = parse_name(path)
-        tables.append(pd.read_csv(path).assign(subset=name, split=split, seed=seed))
+        tables.append(read_csv(path).assign(subset=name, split=split, seed=seed))
     _write(metrics_csv, pd.DataFrame(rows, columns=METRICS))
     _write(robustness_csv, pd.concat(tables)[ROBUSTNESS] if tables else pd.DataFrame(columns=ROBUSTNESS))
     _write(axes_csv, pd.DataFrame(of_axes, columns=AXES))

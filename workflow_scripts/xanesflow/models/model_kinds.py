@@ -16,9 +16,6 @@ from xanesflow.core.text import plural
 if TYPE_CHECKING:
     from xanesflow.models.subset_data import SubsetData
 
-DELTA = "delta"
-"""The kind of model that predicts the difference to a cheaper level of theory."""
-
 KERNEL = "kernel"
 """The kind of model that is a kernel regression alone."""
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from xanesflow.codes.registry import run_features
+from xanesflow.config.kinds import DELTA
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.sites import Subset
 from xanesflow.core.text import listing, quoted
 from xanesflow.features.cheap_runs.columns import differing_setting
-from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.builtin_models import builtin_models
 from xanesflow.prediction.exported_model import read_about
 from xanesflow.prediction.prediction import Prediction

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from xanesflow.codes.run_engine import SiteSpectrum
+from xanesflow.config.kinds import DELTA
 from xanesflow.core.errors import NothingPredictedError, WrongCallError
 from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import SYMPREC_A, WHOLE_MATERIAL, Subset
 from xanesflow.core.text import first_few, plural
-from xanesflow.models.model_kinds import DELTA
 from xanesflow.prediction.average import average
 from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.feature_cache import FeatureCache

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from xanesflow.core.tables import read_csv
 from xanesflow.interpretation.figure_names import FIGURES
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.report.explorer.packing import picture
@@ -22,8 +21,8 @@ def interpretation_part(folder: Path, subsets: Sequence[str]) -> dict[str, Any]:
         folder: `results/interpretation`.
         subsets: those of the campaign.
     """
-    table = pd.read_csv(folder / "metrics.csv", dtype={"split": str})
-    axes = pd.read_csv(folder / "axes.csv", dtype={"split": str})
+    table = read_csv(folder / "metrics.csv", dtype={"split": str})
+    axes = read_csv(folder / "axes.csv", dtype={"split": str})
     chosen = axes[axes["chosen"].astype(bool) & (axes["part"] == "test")] if len(axes) else axes
     # The numbered splits, where there are any, say more than the campaign's own.
     numbered = table[table["split"] != "campaign"]

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from xanesflow.core.tables import read_csv
 from xanesflow.report.explorer.packing import picture
 
 MOST_SCANS, MOST_FIGURES = 50, 12
@@ -23,7 +22,7 @@ def measured_part(folder: Path) -> dict[str, Any]:
         folder: `results/measured`.
     """
     record = json.loads((folder / "ranking.json").read_text(encoding="utf-8"))
-    left_out = pd.read_csv(folder / "left_out.csv", dtype=str)
+    left_out = read_csv(folder / "left_out.csv", dtype=str)
     figures = sorted((folder / "figures").glob("*.svg"))[:MOST_FIGURES]
     return {
         "scans": [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from xanesflow.core.tables import read_csv
 from xanesflow.evaluation.evaluate import ENSEMBLE
 from xanesflow.evaluation.metrics import FEW_TEST, FEW_TRAIN
 from xanesflow.evaluation.significance import ALPHA
@@ -18,6 +19,7 @@ from xanesflow.evaluation.table_one import (
     SOURCE,
     WITHIN,
     obstacle,
+    obstacle_in,
     paper_eta,
     size_caution,
     verdict,
@@ -56,9 +58,9 @@ def models_part(metrics: Path, intervals: Path | None, significance: Path | None
         intervals: intervals.csv; None: no intervals are shown.
         significance: significance.csv; None: no tests are shown.
     """
-    table = with_subset(pd.read_csv(metrics, dtype={"seed": str}))
-    rows = _rows(table, None if intervals is None else with_subset(pd.read_csv(intervals)))
-    pairs = [] if significance is None else records(with_subset(pd.read_csv(significance)))
+    table = with_subset(read_csv(metrics, dtype={"seed": str}))
+    rows = _rows(table, None if intervals is None else with_subset(read_csv(intervals)))
+    pairs = [] if significance is None else records(with_subset(read_csv(significance)))
     alone = len(set(table["features"])) == 1
     for pair in pairs:
         for end in ("better", "worse"):
@@ -116,7 +118,7 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
             "eta_seed_sd": single.std(),
         }
         row["n_materials"] = found.get("n_materials")
-        rows.append(row | _paper(row, subsets))
+        rows.append(row | _paper(row, subsets, found.get("caution")))
 
     # Sort by subset, features and kind, and mark the best of each subset.
     place = {kind: number for number, kind in enumerate(KINDS)}
@@ -127,9 +129,10 @@ def _rows(table: pd.DataFrame, intervals: pd.DataFrame | None) -> list[dict[str,
     return rows
 
 
-def _paper(row: Mapping[str, Any], subsets: list[str]) -> dict[str, Any]:
+def _paper(row: Mapping[str, Any], subsets: list[str], caution: object) -> dict[str, Any]:
     paper = paper_eta(row["model"], row["subset"])
-    why = obstacle(row["model"], row["features"], row["part"], subsets) if paper is not None else ""
+    unlike = obstacle_in(caution)
+    why = obstacle(row["model"], row["features"], row["part"], subsets, unlike) if paper is not None else ""
     if paper is None or why:
         return {"paper_eta": None, "verdict": "", "obstacle": why}
     train, _, test = PAPER_SIZES[row["subset"]]

@@ -16,6 +16,7 @@ from xanesflow.core.figures import read_note
 from xanesflow.core.files import write_text
 from xanesflow.core.hdf5 import open_hdf5
 from xanesflow.core.reasons import REASONS
+from xanesflow.core.tables import read_csv
 from xanesflow.core.templates import environment
 from xanesflow.report.campaign_section import Summaries, campaign_part
 from xanesflow.report.explorer.explorer import ExplorerFiles, explorer_section
@@ -116,7 +117,7 @@ def make_report(
     of_models = models_part(metrics, intervals, significance)
     judged = {title_of(row): row["n_test"] for row in of_models["rows"]}
     drawn = worth_drawing([figures.title for figures in models], of_models["rows"])
-    calibrations = [] if calibration is None else _calibration(pd.read_csv(calibration))
+    calibrations = [] if calibration is None else _calibration(read_csv(calibration))
     with_bars = [title_of(row) for row in calibrations if row["fitted"]]
     without_bars: dict[str, dict[str, list[str]]] = {}  # subsets by reason, and by model and features
     for row in calibrations:
@@ -186,7 +187,7 @@ def make_report(
 
 def _subset(name: str, group: h5py.Group, figure: Path, examples: Path | None, unmatched: Path) -> dict[str, Any]:
     counts = json.loads(group.attrs["counts"])
-    lacking = pd.read_csv(unmatched)
+    lacking = read_csv(unmatched)
     features = {
         key: (dataset.shape[1], str(dataset.attrs["weights_hash"])) for key, dataset in group["features"].items()
     }

@@ -25,7 +25,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine, WithMemory, WithOwnFiles, WithSharedStep, WithSteps
@@ -38,7 +37,7 @@ from xanesflow.core.provenance import versions
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.site_list import planned_sites
 from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset, site_id
-from xanesflow.core.tables import read_structures
+from xanesflow.core.tables import read_parquet, read_structures
 from xanesflow.core.text import plural
 from xanesflow.running.memory import free_memory_mb, sites_that_fit
 from xanesflow.running.process import SIGNAL, Ended, run_command
@@ -105,9 +104,9 @@ def simulate_chunk(
             cluster job's time is nearly over; or sites were killed and are to be tried again. Finished runs are kept.
     """
     # The sites of this chunk, without those that the campaign does not plan to compute.
-    table = pd.read_parquet(site_table).sort_values(["material_id", "site_index"])
-    columns = table[["material_id", "site_index", "chunk"]].itertuples(index=False, name=None)
-    chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in columns}
+    table = read_parquet(site_table, ["material_id", "site_index", "chunk"]).sort_values(["material_id", "site_index"])
+    rows = table.itertuples(index=False, name=None)
+    chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in rows}
     planned = planned_sites(only, chunk_of_site, subset)
     sites = [site for site, number in chunk_of_site.items() if number == chunk and site in planned]
     as_json = read_structures(structures, {material_id for material_id, _ in sites})

@@ -20,7 +20,7 @@ from xanesflow.core.energy_grid import Array, energy_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
-from xanesflow.core.tables import write_csv
+from xanesflow.core.tables import read_parquet, write_csv
 from xanesflow.simulations.run_chunk import simulate_chunk
 from xanesflow.spectra.curate import read_spectra_of_chunk
 from xanesflow.spectra.similarity import compare_spectra
@@ -46,7 +46,7 @@ def choose_sites(site_table: Path, named: Sequence[str]) -> list[Site]:
     Raises:
         XanesflowError: a name is not of a site of the subset.
     """
-    table = pd.read_parquet(site_table).sort_values(["material_id", "site_index"])
+    table = read_parquet(site_table).sort_values(["material_id", "site_index"])
     known = [(str(m), int(i)) for m, i in table[["material_id", "site_index"]].itertuples(index=False)]
     wanted = [parse_site_id(name) for name in named] or known[:1]
     if unknown := [site_id(*site) for site in wanted if site not in known]:
@@ -84,7 +84,7 @@ def run_rung(
     chosen = choose_sites(site_table, sites)
     if isinstance(engine, WithSteps):  # values that change only the last step share the others
         engine.keep_steps_in(kept.parent.parent / "steps", always=True)
-    table = pd.read_parquet(site_table)
+    table = read_parquet(site_table)
     mine = [(str(m), int(i)) in chosen for m, i in table[["material_id", "site_index"]].itertuples(index=False)]
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder, "sites.parquet")

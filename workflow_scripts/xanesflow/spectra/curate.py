@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.codes.damaged_run import explain_bad_run
@@ -29,6 +28,7 @@ from xanesflow.core.sites import WHOLE_MATERIAL, Site, Subset
 from xanesflow.core.tables import (
     count_reasons,
     describe_counts,
+    read_parquet,
     read_rejected,
     read_structures,
     write_rejected,
@@ -93,10 +93,8 @@ def curate_spectra(
     check_readable(parsed.theory)
     made = processing_of(subset, parsed.theory, processing, start_ev=energy_start_ev)
     # Too many failed sites stop the curation before anything is read.
-    sites = pd.read_parquet(site_table)
-    multiplicity = {
-        (m, i): n for m, i, n in sites[["material_id", "site_index", "multiplicity"]].itertuples(index=False)
-    }
+    sites = read_parquet(site_table, ["material_id", "site_index", "multiplicity"])
+    multiplicity = {(m, i): n for m, i, n in sites.itertuples(index=False)}
     planned = planned_sites(only, multiplicity, subset)
     for table in failed:
         check_failures(table, subset=subset, sites=len(planned), max_failed=max_failed)

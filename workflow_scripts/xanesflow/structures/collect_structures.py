@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from pymatgen.core import Structure
 
 from xanesflow.config.campaign import Campaign
@@ -19,7 +18,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import SYMPREC_A, Subset, parent_of
-from xanesflow.core.tables import list_reasons, write_rejected
+from xanesflow.core.tables import list_reasons, read_parquet, write_rejected
 from xanesflow.core.text import first_of, plural
 from xanesflow.structures.amcsd.choose_entries import rank
 from xanesflow.structures.amcsd.database import load_entries
@@ -152,7 +151,7 @@ def _read_queried(
         raise XanesflowError(
             f"{manifest} is not a manifest of this version; remove it and its .parquet, and run again."
         )
-    table = pd.read_parquet(structures)
+    table = read_parquet(structures)
     rows = list(zip(table["material_id"], table["structure"], strict=True))
     left_out = answer.left_out
     if id_files:

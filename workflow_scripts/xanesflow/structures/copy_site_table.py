@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from xanesflow.core.files import atomic_path
 from xanesflow.core.sites import chunk_of
+from xanesflow.core.tables import read_parquet
 from xanesflow.core.text import plural
 from xanesflow.structures.cost import hours_of_any_site
 
@@ -31,13 +31,13 @@ def copy_site_table(
         theory: the other level of theory.
         chunks: number of chunks into which its simulations are divided.
     """
-    table = pq.read_table(structures)
-    sites = pd.read_parquet(site_table)
+    table = read_parquet(structures)
+    sites = read_parquet(site_table)
     sites["chunk"] = [chunk_of(material_id, chunks) for material_id in sites["material_id"]]
     sites["cluster_atoms"] = pd.array([None] * len(sites), dtype="Int64")
     sites["core_hours"] = hours_of_any_site(theory)
     with atomic_path(shared_structures) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        table.to_parquet(temporary, index=False, compression="zstd")
     with atomic_path(shared_sites) as temporary:
         sites.to_parquet(temporary, index=False)
     number, materials = plural(len(sites), "site"), plural(sites["material_id"].nunique(), "material")

@@ -22,7 +22,7 @@ from pymatgen.core import Structure
 from xanesflow.codes.registry import function_of, theory_of
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import Site, Subset
-from xanesflow.core.tables import write_csv
+from xanesflow.core.tables import read_parquet, write_csv
 from xanesflow.core.text import plural
 from xanesflow.structures.material import Material, SiteCost
 
@@ -135,7 +135,7 @@ def estimate_cost(site_tables: Mapping[str, Path], output: Path) -> None:
         site_tables: site table of each subset, by its name.
         output: CSV to write, with `COST_COLUMNS`; unknown values are empty.
     """
-    rows = [summarise_cost(subset, pd.read_parquet(path)) for subset, path in site_tables.items()]
+    rows = [summarise_cost(subset, read_parquet(path)) for subset, path in site_tables.items()]
     table = pd.DataFrame(rows, columns=COST_COLUMNS)
     write_csv(output, table, "%.6g")
     for row in rows:

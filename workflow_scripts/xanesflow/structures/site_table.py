@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STRUCTURE_COLUMNS = ["material_id", "structure", "formula", "n_atoms"]
 ABOUT_COLUMNS = ["name", "reference"]
-"""What is known of a structure besides; files that a database's answer is stored in do not have them."""
+"""What is known of a structure besides, empty if nothing is; files with a database's answer do not have them."""
 
 SITE_COLUMNS = [
     "material_id", "site_index", "multiplicity", "formula", "n_atoms", "chunk", "cluster_atoms", "core_hours", "parent",
@@ -36,15 +36,13 @@ def structure_row(material_id: str, structure: Structure) -> StructureRow:
 def write_structures(path: str | Path, materials: Iterable[Material]) -> None:
     """Write structures as Parquet, one row for each material, in the order of their ids, with `ABOUT_COLUMNS`."""
     rows = [(m.material_id, m.structure, m.formula, len(m.elements), m.name, m.reference) for m in materials]
-    _write(path, rows, [*STRUCTURE_COLUMNS, *ABOUT_COLUMNS])
+    write_structure_rows(path, rows, [*STRUCTURE_COLUMNS, *ABOUT_COLUMNS])
 
 
-def write_structure_rows(path: str | Path, rows: Iterable[StructureRow]) -> None:
-    """Write structures as Parquet, from rows with the `STRUCTURE_COLUMNS`."""
-    _write(path, rows, STRUCTURE_COLUMNS)
-
-
-def _write(path: str | Path, rows: Iterable[tuple[str | int, ...]], columns: list[str]) -> None:
+def write_structure_rows(
+    path: str | Path, rows: Iterable[tuple[str | int, ...]], columns: list[str] = STRUCTURE_COLUMNS
+) -> None:
+    """Write structures as Parquet, from rows with these columns."""
     import pandas as pd  # slow to import, and reading a structure does not need it
 
     table = pd.DataFrame(sorted(rows), columns=columns)

@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.config.kinds import DELTA
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.core.text import plural
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, blocks_of
 from xanesflow.models.delta import alignment
 from xanesflow.models.kernel_ridge import MOST_SITES, KernelRidge, leave_out_materials
-from xanesflow.models.model_kinds import DELTA, ModelCard, TrainedModel
+from xanesflow.models.model_kinds import ModelCard, TrainedModel
 from xanesflow.models.subset_data import SubsetData
 
 Floats = npt.NDArray[np.float64]

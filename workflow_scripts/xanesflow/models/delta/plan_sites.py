@@ -18,7 +18,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.reasons import TRIED_AGAIN
 from xanesflow.core.sites import Site, rows_of_sites, site_id
-from xanesflow.core.tables import write_csv
+from xanesflow.core.tables import read_parquet, write_csv
 from xanesflow.features.compute_features import SiteFeatures, read_features
 from xanesflow.models.delta.choose_sites import choose_sites
 from xanesflow.spectra.store import read_spectra
@@ -74,7 +74,7 @@ def plan_sites(
         raise XanesflowError(
             f"There is no site table of {subset} in {results} ({path.name}); create it with `snakemake structures`."
         )
-    sites = pd.read_parquet(path)
+    sites = read_parquet(path)
     found = _features(results / "features", subset, features)
     rows = {name: rows_of_sites(of.material_id, of.site_index) for name, of in found.items()}
     wanted: list[Site] = [(m, int(i)) for m, i in zip(sites["material_id"], sites["site_index"], strict=True)]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from pydantic import TypeAdapter
 
+from xanesflow.config.kinds import DELTA
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.core.damage import explain_damage, what_is_wrong
 from xanesflow.core.errors import SenselessFileError, XanesflowError
@@ -22,7 +23,7 @@ from xanesflow.core.standardise import CLIP
 from xanesflow.core.tensors_file import read_tensors, write_tensors
 from xanesflow.core.text import plural, quoted
 from xanesflow.models.kernel_ridge import KernelRidge
-from xanesflow.models.model_kinds import DELTA, KERNEL, ModelCard, TrainedModel
+from xanesflow.models.model_kinds import KERNEL, ModelCard, TrainedModel
 from xanesflow.models.network.perceptron import SpectrumNetwork
 from xanesflow.models.network.scaling import Scaling
 

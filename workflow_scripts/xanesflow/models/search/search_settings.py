@@ -71,7 +71,8 @@ def search_settings(
         model: `universal`, or the subset whose expert is searched.
         subsets: the subsets from which the model learns.
         features: a featurizer of the dataset, or several joined by `+`.
-        settings: all settings that are not searched, including `max_epochs` and `seed` of every trial.
+        settings: all settings that are not searched, including `max_epochs` and `seed` of every trial. Trials have no
+            share of a kernel regression.
         plan: space, limits and seed of the search.
         study: Optuna's journal; no other process may use its folder at the same time.
         trials: CSV for the trials, if wanted.
@@ -82,6 +83,8 @@ def search_settings(
             from another version of Optuna, another process uses it, or no trial could be trained.
     """
     name = f"{model} on {features}"
+    # A trial's value is the network's own error, to which a kernel regression adds nothing but time and memory.
+    settings = replace(settings, kernel_share=0.0)
     data = [read_subset(dataset_path, subset, features) for subset in sorted(subsets)]
     # First train the smallest network: if that fails, every trial would fail, whatever its settings.
     fit_model("search", model, data, replace(settings, widths=(2,), batch_size=1024, max_epochs=1, learning_rate=1e-3))

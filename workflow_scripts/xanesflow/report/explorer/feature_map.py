@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from xanesflow.core.damage import explain_damage
 from xanesflow.core.files import atomic_path
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.standardise import mean_and_deviation
+from xanesflow.core.tables import ALL_AGAIN, read_parquet
 from xanesflow.dataset.read_dataset import SubsetView, load
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 
@@ -167,7 +167,6 @@ def read_map(path: Path) -> pd.DataFrame:
     """Read what `map_features` wrote.
 
     Raises:
-        XanesflowError: the file is not such a table.
+        XanesflowError: as `core.tables.read_parquet`.
     """
-    with explain_damage(f"{path} is not a feature map ({{why}}); delete it and run snakemake."):
-        return pd.read_parquet(path, columns=COLUMNS)
+    return read_parquet(path, COLUMNS, again=ALL_AGAIN)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from xanesflow.core.figures import COLOURS, TRUTH, figure, panels, write_note
 from xanesflow.core.sites import parse_site_id, rows_of_sites
+from xanesflow.core.tables import read_csv
 from xanesflow.dataset.compare_codes import compare_codes
 from xanesflow.spectra.store import read_spectra
 
@@ -64,7 +64,7 @@ def codes_part(tables: dict[str, tuple[Path, str]]) -> list[dict[str, Any]]:
     """
     parts = []
     for element, (path, address) in tables.items():
-        table = pd.read_csv(path)
+        table = read_csv(path)
         names = list(dict.fromkeys([*table["one"], *table["other"]]))
         medians = table.groupby(["one", "other"])[["spearman", "rms"]].median()
         cells: dict[tuple[str, str], str] = {}

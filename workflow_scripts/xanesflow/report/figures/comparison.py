@@ -12,8 +12,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from xanesflow.core.figures import TRUTH, figure, panels
+from xanesflow.core.tables import read_csv
 from xanesflow.evaluation.evaluate import ENSEMBLE
-from xanesflow.evaluation.table_one import obstacle, paper_eta
+from xanesflow.evaluation.table_one import obstacle, obstacle_in, paper_eta
 
 COLOURS = {
     "linear": "#BBBBBB",
@@ -40,7 +41,7 @@ def draw_comparison(metrics: Path, output: Path, *, intervals: Path | None = Non
         output: SVG to write.
         intervals: intervals.csv, whose intervals are drawn; None: none are drawn.
     """
-    table = pd.read_csv(metrics, dtype={"seed": str})
+    table = read_csv(metrics, dtype={"seed": str})
     table["subset"] = table["element"] + "_" + table["theory"]
     marks = _marks(table, intervals)
     subsets = list(dict.fromkeys(table["subset"]))
@@ -76,14 +77,16 @@ def _marks(table: pd.DataFrame, intervals: Path | None) -> dict[tuple[str, str, 
     subsets = list(dict.fromkeys(table["subset"]))
     bounds = {}
     if intervals is not None:
-        found = pd.read_csv(intervals)
+        found = read_csv(intervals)
         names = zip(found["element"] + "_" + found["theory"], found["model"], found["features"], strict=True)
-        bounds = dict(zip(names, zip(found["eta_low"], found["eta_high"], strict=True), strict=True))
+        cautions = found.get("caution", [""] * len(found))
+        bounds = dict(zip(names, zip(found["eta_low"], found["eta_high"], cautions, strict=True), strict=True))
     marks = {}
     for row in table[["subset", "model", "features", "part"]].drop_duplicates().itertuples(index=False):
         subset, model, features, part = (str(value) for value in row)
-        paper = None if obstacle(model, features, part, subsets) else paper_eta(model, subset)
-        low, high = bounds.get((subset, model, features), (float("nan"), float("nan")))
+        low, high, caution = bounds.get((subset, model, features), (float("nan"), float("nan"), ""))
+        why = obstacle(model, features, part, subsets, obstacle_in(caution))
+        paper = None if why else paper_eta(model, subset)
         marks[subset, model, features] = _Mark(low, high, float("nan") if paper is None else paper)
     return marks
 

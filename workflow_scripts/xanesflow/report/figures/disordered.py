@@ -11,6 +11,7 @@ import pandas as pd
 from xanesflow.core.energy_grid import Array
 from xanesflow.core.figures import MODEL, TRUTH, figure, panels, write_note
 from xanesflow.core.sites import parent_of, rows_of_sites
+from xanesflow.core.tables import read_parquet
 from xanesflow.core.text import plural
 from xanesflow.spectra.store import CuratedSpectra, read_spectra
 
@@ -64,7 +65,7 @@ def draw_disordered(spectra: Path, site_table: Path, output: Path) -> None:
         output: SVG to write; if there is no such crystal, it says so.
     """
     curated = read_spectra(spectra)
-    crystals = disordered_crystals(curated, pd.read_parquet(site_table))
+    crystals = disordered_crystals(curated, read_parquet(site_table))
     if not crystals:
         write_note(output, f"{curated.subset}: no disordered crystal has a whole cell with spectra.")
         return

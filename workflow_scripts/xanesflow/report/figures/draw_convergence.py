@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from xanesflow.core.figures import BASELINE, MODEL, figure
+from xanesflow.core.tables import read_csv
 
 
 def draw_convergence(table: Path, output: Path, *, spearman: float, rms: float) -> None:
@@ -19,7 +19,7 @@ def draw_convergence(table: Path, output: Path, *, spearman: float, rms: float) 
         spearman: least rank correlation of a converged value.
         rms: largest root mean square of its difference.
     """
-    rows = pd.read_csv(table)
+    rows = read_csv(table)
     keys = list(dict.fromkeys(rows["key"]))
     with figure(output, max(4.0, 3.0 * len(keys)), 4.2) as drawn:
         grid = drawn.subplots(2, len(keys), squeeze=False, sharey="row")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import pandas as pd
 from matplotlib import colormaps
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from pymatgen.core import Composition
 
 from xanesflow.core.figures import CROSS_SECTION, ENERGY, figure, in_thousandths, write_note
 from xanesflow.core.sites import Subset, site_id
+from xanesflow.core.tables import read_parquet
 from xanesflow.core.text import one_line, subscripts
 from xanesflow.report.figures.curation import FEW
 from xanesflow.spectra.store import read_spectra
@@ -74,7 +74,7 @@ def draw_named_spectra(spectra: Path, structures: Path | None, output: Path) -> 
 
 def _compounds(structures: Path) -> Mapping[str, tuple[str, str]]:
     """Formula and name, which may be empty, of each material."""
-    table = pd.read_parquet(structures, columns=["material_id", "formula", "name"]).fillna("")
+    table = read_parquet(structures, ["material_id", "formula", "name"]).fillna("")
     return {str(material): (str(formula), str(name)) for material, formula, name in table.itertuples(index=False)}
 
 

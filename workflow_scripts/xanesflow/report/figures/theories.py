@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from xanesflow.core.figures import BASELINE, ENERGY, MODEL, TRUTH, figure, whole_numbers, write_note
 from xanesflow.core.sites import site_id
+from xanesflow.core.tables import read_csv
 from xanesflow.dataset.compare_theories import BY_NAME, PAIRED, compare_theories
 from xanesflow.dataset.read_dataset import DatasetFile
 
@@ -84,7 +85,7 @@ def theories_part(tables: dict[tuple[str, str], tuple[Path, str]]) -> list[dict[
     """
     parts = []
     for (one, other), (path, address) in tables.items():
-        table = pd.read_csv(path)
+        table = read_csv(path)
         spearman = table["spearman"].dropna()
         status = table["status"].value_counts()
         part: dict[str, Any] = {"one": one, "other": other, "figure": address, "n": len(spearman)}

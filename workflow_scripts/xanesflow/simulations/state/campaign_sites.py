@@ -8,15 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from xanesflow.config import result_paths as paths
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.site_list import read_site_list
 from xanesflow.core.sites import Site
-from xanesflow.core.text import one_line
+from xanesflow.core.tables import read_columns
 
 _SITES = "_sites.parquet"
 _PLANNED = "planned.csv"  # beside a subset's runs: a copy of the list of the sites that they are of
@@ -108,20 +105,3 @@ def read_site_table(path: Path, only: str | Path | None = None) -> SubsetSites:
         {chunk: max(each) for chunk, each in hours.items()},
         table.num_rows - sum(map(len, chunks.values())),
     )
-
-
-def read_columns(path: Path, columns: list[str]) -> pa.Table:
-    """Read those of the columns that a Parquet file has.
-
-    Raises:
-        FileNotFoundError: it does not exist.
-        XanesflowError: it is damaged or cannot be read.
-    """
-    try:
-        with pq.ParquetFile(path) as file:  # Arrow's dataset reader would load pandas
-            return file.read(columns, use_threads=False)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = one_line(error, 160)
-        raise XanesflowError(f"{path} cannot be read ({said}); delete it and run `snakemake structures`.") from None

@@ -15,17 +15,22 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from xanesflow.config import result_paths as paths
 from xanesflow.config.result_paths import fill, in_results
+from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import Site, Subset, chunk_name
+from xanesflow.core.tables import read_columns
 from xanesflow.core.text import first_of, one_line, plural
-from xanesflow.simulations.state.campaign_sites import read_columns, read_site_table, recorded_list, site_tables
+from xanesflow.simulations.state.campaign_sites import read_site_table, recorded_list, site_tables
 from xanesflow.simulations.state.finished_runs import newest_records
 from xanesflow.simulations.state.progress import (
     ChunkState,
@@ -271,10 +276,10 @@ def _chunks(numbers: Iterable[int]) -> str:
 
 
 def _rejected(path: Path, status: SubsetStatus) -> dict[str, int]:
+    if not path.exists():
+        return {}
     try:
         counts = Counter(read_columns(path, ["reason"])["reason"].to_pylist())
-    except FileNotFoundError:
-        return {}
     except (XanesflowError, KeyError) as error:
         status.notes.append(str(error))
         return {}
@@ -289,25 +294,41 @@ def _in_order(counts: Counter[str]) -> dict[str, int]:
 
 def _stages_of(results: Path, status: SubsetStatus, table: Path, zips: list[Path]) -> dict[str, str]:
     """State of the files of a subset's stages, by the name of the stage."""
-    features = sorted(results.parent.glob(fill(paths.FEATURES, featurizer="*", subset=status.subset)))
     spectra = in_results(results, paths.SPECTRA, subset=status.subset)
     return {
         "structures": DONE,
         "simulations": DONE if status.packed == status.chunks else MISSING,
         "spectra": _state([spectra], zips),
-        "features": _state(features, [in_results(results, paths.STRUCTURES, subset=status.subset), table]),
+        "features": _state(
+            _features(results, status.subset), [in_results(results, paths.STRUCTURES, subset=status.subset), table]
+        ),
     }
 
 
 def _stages(results: Path, found: list[SubsetStatus]) -> dict[str, str]:
     """State of the files of those stages that serve the whole campaign."""
-    dataset = sorted(in_results(results, paths.DATASET, campaign="").parent.glob("*.h5"))
+    dataset = _newest_dataset(results)
     metrics, report = (in_results(results, each) for each in (paths.METRICS, paths.REPORT))
     return {
         "dataset": _state(dataset, [in_results(results, paths.SPECTRA, subset=each.subset) for each in found]),
         "evaluation": _state([metrics], dataset),
         "report": _state([report], [metrics]),
     }
+
+
+def _features(results: Path, subset: str) -> list[Path]:
+    """The files of the features that the newest dataset has; all, if there is no dataset of the subset yet."""
+    for dataset in _newest_dataset(results):
+        with suppress(XanesflowError), explain_damage("{why}"), h5py.File(dataset) as file:
+            names = sorted(file[f"{subset}/features"])
+            return [in_results(results, paths.FEATURES, featurizer=name, subset=subset) for name in names]
+    return sorted(in_results(results, paths.FEATURES, featurizer="", subset=subset).parent.glob(f"*/{subset}.h5"))
+
+
+def _newest_dataset(results: Path) -> list[Path]:
+    """The newest dataset, in a list, as campaigns of earlier names leave theirs behind; empty: there is none."""
+    found = in_results(results, paths.DATASET, campaign="").parent.glob("[!.]*.h5")
+    return sorted(found, key=lambda path: _changed(path) or 0.0)[-1:]
 
 
 def _state(files: list[Path], made_from: Iterable[Path]) -> str:
