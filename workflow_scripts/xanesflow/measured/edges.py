@@ -64,7 +64,7 @@ def check_coverage(element: str, edge: str, first_ev: float, last_ev: float, nam
     """Refuse a scan that cannot hold its stated edge.
 
     Raises:
-        XanesflowError: it begins above the edge, or ends below.
+        XanesflowError: it begins above the edge, wherever chemistry may have it, or ends far below.
     """
     energy = tabulated_ev(element, edge) or 0.0
     span = f"runs from {first_ev:.0f} to {last_ev:.0f} eV"
@@ -73,7 +73,7 @@ def check_coverage(element: str, edge: str, first_ev: float, last_ev: float, nam
             f"{name} {span} and does not hold the {element} {edge} edge at {energy:.0f} eV; "
             "give the scan of that edge, or the right --element and --edge."
         )
-    if first_ev > energy:
+    if first_ev > energy + FAR_EV:
         raise XanesflowError(
             f"{name} {span} and begins above the {element} {edge} edge at {energy:.0f} eV, so that it cannot be "
             "normalised; give a scan that begins before the edge."
