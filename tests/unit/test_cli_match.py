@@ -1,5 +1,6 @@
 """`xanesflow match`, `mix` and `pca` with kept spectra: files, page, figures, and a sentence for every mistake."""
 
+import gzip
 import json
 import shutil
 
@@ -124,6 +125,14 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     code, _, err = call("match", folder / "metal.xdi", folder, "--measured", "-o", tmp_path / "own.csv")
     assert code == 0 and "metal.xdi is the measured spectrum itself" in err
     assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide", "sulphide"}
+    # nor is it if it is packed, or was normalised
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "packed.dat").write_bytes(gzip.compress((folder / "metal.xdi").read_bytes()))
+    assert call("measured", folder / "metal.xdi", "-o", others / "mine.csv")[0] == 0
+    shutil.copy(folder / "oxide.xdi", others)
+    code, _, err = call("match", folder / "metal.xdi", others, "--measured", "-o", tmp_path / "own.csv")
+    assert code == 0 and set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide"}
     # nor is a scan of a folder its own candidate, under whatever name; the others are
     copies = shutil.copytree(folder, tmp_path / "copies")
     (copies / "metal.xdi").rename(copies / "renamed.xdi")

@@ -160,8 +160,8 @@ def measured_references(paths: Sequence[Path], element: str) -> tuple[list[Refer
     others = 0
     if missing := [path for path in paths if not path.exists()]:
         raise XanesflowError(
-            f"There is no file or folder {missing[0]} (looked from {Path.cwd()}); measured candidates and standards are "
-            "files or folders of spectra, and names of structures need match without --measured or mix --computed."
+            f"There is no file or folder {missing[0]} (looked from {Path.cwd()}); measured candidates and standards "
+            "are files or folders of spectra, and names of structures need match without --measured or mix --computed."
         )
     for path in list_files(paths):
         try:

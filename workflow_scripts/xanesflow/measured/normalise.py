@@ -15,7 +15,7 @@ from xanesflow.measured.edges import check_coverage, identify, nearer_edge, read
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
-LEAST_EV = (13.0, 30.0)
+LEAST_EV = (12.0, 30.0)
 """Smallest range that a scan must cover before and after the edge."""
 
 LEAST_NORMALISED_EV = (10.0, 20.0)
@@ -75,6 +75,8 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
     """
     options = options or Normalisation()
+    e0_from = "given" if options.e0_ev is not None else "as the file states"
+    options = replace(options, e0_ev=scan.e0_ev) if options.e0_ev is None else options
     name, energy = scan.source, scan.energy_ev
     # Check the stated element first, because a wrong one explains most other mistakes.
     element, edge = read_edge(options.element or scan.element, options.edge or scan.edge, name)
@@ -103,7 +105,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         remarks += _short(energy, half, "constant" if fit.constant else "line")
     elif options.pre or options.post or options.order is not None:
         remarks.append("it is normalised already, so that --pre, --post and --order have no effect")
-    if origin == "energy" and (nearer := nearer_edge(symbol, half)):
+    if origin == "energy" and level == "K" and (nearer := nearer_edge(symbol, half)):
         remarks.append(
             f"the edge is nearer to {nearer} than to {symbol} K; if it is that, say so with --element and --edge"
         )
@@ -112,7 +114,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         **scan.parameters,
         "mode": scan.mode,
         "e0_ev": e0,
-        "e0_from": "given" if options.e0_ev is not None else "last crossing of one half",
+        "e0_from": e0_from if options.e0_ev is not None else "last crossing of one half",
         "half_step_ev": half,
         "largest_derivative_ev": _largest_derivative(energy, scan.mu, half),
         "tabulated_edge_ev": tabulated_ev(symbol, level),
