@@ -18,7 +18,7 @@ from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Norma
 LEAST_EV = (12.0, 30.0)
 """Smallest range that a scan must cover before and after the edge."""
 
-LEAST_NORMALISED_EV = (10.0, 20.0)
+LEAST_NORMALISED_EV = (5.0, 20.0)
 """The same for a spectrum that is normalised already; computed ones begin and end close to the edge."""
 
 FEW_BEFORE_EV, FEW_AFTER_EV = 30.0, 100.0
