@@ -279,6 +279,10 @@ def test_limits_of_fields_hold_for_whatever_is_sent(asked, field, value, said):
         ("energy_unit", ["eV", "keV", "deg"], ["MeV", 1, {}]),
         ("d_spacing", [0.1, 3, 20], [0, 21, "3", True, float("nan")]),
         ("element", ["Fe"], [26, []]),
+        ("edge", ["L3"], [3, None]),
+        ("decimal", ["point", "comma"], ["dot", "", True]),
+        ("exclude", ["7135.2:7135.4", "1:2, 3:4"], [7135, ["1:2"]]),
+        ("order", [0, 1, 2], [3, -1, 1.0, "1", True]),
         ("groups", [["foil"], []], ["foil", [1]]),
         ("e0", [7112, 7112.5], ["7112", True, float("inf"), [7112]]),
         ("pre", [[-150, -30.5]], [[-150], [None, 1], -150, "ab"]),
@@ -291,6 +295,20 @@ def test_how_scans_are_read_is_taken_as_the_fields_give_it_and_else_refused_in_a
     for value in wrong:
         with pytest.raises(XanesflowError, match=r"^[A-Z].* (is|are) .*; write it so\.$"):
             measured_asked.checked_how({name: value})
+
+
+def test_what_a_sentence_asks_for_can_be_answered_and_gives_the_command_that_does_it(do, given, tmp_path):
+    with pytest.raises(XanesflowError, match="'7135' is not a range"):
+        measured_asked.checked_how({"exclude": "7130:7131 7135"})
+    scan = given / "commas.dat"
+    rows = zip((ENERGY * 10).astype(int).tolist(), (mu() * 1e4).astype(int).tolist(), strict=True)
+    scan.write_text("".join(f"{a // 10},{a % 10}  {b // 10000},{b % 10000:04d}\n" for a, b in rows))
+    how = {"decimal": "comma", "edge": "K", "element": "Fe", "order": 0, "exclude": "7200:7210,7300:7310"}
+    result, written = do("write_scans", measured_asked.checked_how(how), scans=[scan])
+    run_terminal(result, tmp_path / "user", scans=[scan])
+    same_files(written, tmp_path / "user", "commas_normalised.csv")
+    record = json.loads((written / "commas_normalised.json").read_text("utf-8"))["parameters"]
+    assert record["excluded_ev"] == [[7200, 7210], [7300, 7310]] and record["post_edge_order"] == 0
 
 
 @pytest.mark.parametrize("element", ["Cu", "Fe", "Ni"])

@@ -15,6 +15,8 @@ from xanesflow.codes.quick_look import quick_look_of
 from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
+from xanesflow.core.errors import XanesflowError
+from xanesflow.matching.spectrum_store import SHIPPED, read_library
 from xanesflow.measured import Normalisation, Reading, read_measured
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.prediction.read import read_prediction
@@ -40,6 +42,27 @@ def test_larch_and_measured_read_a_spectrum_its_element_and_what_it_is(tmp_path)
     assert "\x1b" not in (tmp_path / "a.dat").read_text() and group.header[0].startswith("# sample: NiO with a")
     (spectrum,) = read_measured(tmp_path / "a.dat", Reading(), Normalisation())
     assert (spectrum.element, spectrum.edge) == ("Ni", "K") and spectrum.edge_step == pytest.approx(2e-3, rel=0.1)
+
+
+def test_computed_spectra_are_read_back_unless_they_are_too_short(tmp_path):
+    written, reasons = tmp_path / "a.dat", []
+    spectra = [each for each in read_library(SHIPPED / "FEFF8L.npz").values() if 8330 < each.energy_ev[-1] < 8400]
+    for each in spectra[::3]:
+        written.write_text(athena_text(each.energy_ev, each.cross_section, "Ni", []))
+        try:
+            assert read_measured(written)[0].element == "Ni"
+        except XanesflowError as error:
+            reasons.append(str(error))
+    assert all("to be normalised; give a" in each for each in reasons) and len(reasons) < 0.2 * len(spectra[::3])
+    # Energies of FEFF may begin above the tabulated edge, and half the step lies 20 eV after it.
+    energy = 8979.0 + np.arange(2.0, 70.0, 0.5)
+    mu = 2e-3 * (0.5 + np.arctan((energy - 8997) / 0.8) / np.pi)
+    for column, values in (("mu", mu), ("norm", mu / 2e-3)):
+        written.write_text(athena_text(energy, values, "Cu", [], column=column))
+        assert read_measured(written)[0].e0_ev == pytest.approx(8997, abs=0.3)
+    late = energy > 8990  # as of copper that a model predicts
+    written.write_text(athena_text(energy[late], mu[late] / 2e-3, "Cu", [], column="norm"))
+    assert read_measured(written)[0].e0_ev == pytest.approx(8997, abs=0.3)
 
 
 def test_xanes_writes_a_file_for_each_site_and_their_average(tmp_path):

@@ -1,5 +1,6 @@
 """`xanesflow match`, `mix` and `pca` with kept spectra: files, page, figures, and a sentence for every mistake."""
 
+import gzip
 import json
 import shutil
 
@@ -151,6 +152,17 @@ def test_measured_spectra_can_be_candidates(scan, tmp_path):
     assert call("pca", folder, "-o", tmp_path / "p.json")[0] == 0
 
 
+def test_a_spectrum_is_no_candidate_for_itself_if_it_is_packed_or_was_normalised(scan, tmp_path):
+    standards = tmp_path / "standards"
+    standards.mkdir()
+    xdi(standards / "oxide.xdi", "mu", ENERGY, measured(9.0))
+    (standards / "packed.dat").write_bytes(gzip.compress(scan.read_bytes()))
+    assert call("measured", scan, "-o", standards / "mine.csv")[0] == 0
+    code, _, err = call("match", scan, standards, "--measured", "-o", tmp_path / "own.csv")
+    assert code == 0 and "scan.xdi is the measured spectrum itself" in err
+    assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide"}
+
+
 def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_out(scan, tmp_path):
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
     outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
@@ -219,7 +231,8 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):
     assert "holds no structure" in sentence("match", scan, "nio-rocksalt", *kept, code=1)
     assert "empty" in sentence("match", scan, empty, *kept, code=1)
     assert "There is no structure file nothing" in sentence("match", scan, "nothing", *kept, code=1)
-    assert "DFT were never checked" in sentence("match", scan, "fe-bcc", "--theory", "DFT", *kept, code=1)
+    said = sentence("match", scan, "fe-bcc", "--theory", "DFT", *kept, code=1)
+    assert "DFT were never checked" in said and "use FEFF8L or --measured, or make a calibration" in said
     assert "does not name elements" in sentence("match", scan, "examples", "--contains", "Fx", *kept, code=2)
     assert "must end with .csv or .json" in sentence("match", scan, "fe-bcc", "-o", tmp_path / "o.txt", *kept, code=2)
     assert "--plot o.gif must end with .png" in sentence("match", scan, "fe-bcc", "--plot", "o.gif", *kept, code=2)
@@ -241,6 +254,11 @@ def test_mistakes_are_said_in_a_sentence(scan, cache, tmp_path, code=1):
     assert "absent.dat" in sentence("match", tmp_path / "absent.dat", "fe-bcc", *kept, code=1)
     copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
     assert "holds no structure of Cu" in sentence("match", copper, "fe-bcc", *kept, code=1)
+    for command in (("match", "--measured"), ("mix",)):
+        said = sentence(*command, scan, copper, code=1)
+        assert "No measured spectrum of the K edge of Fe" in said and said.endswith("1 is of other elements or edges.")
+        said = sentence(*command, scan, "examples", code=1)
+        assert "no file or folder examples" in said and "names of structures need match without --measured" in said
     europium = xdi(tmp_path / "l.xdi", "mu", ENERGY - 140, measured(5.0), element="Eu", edge="L3")
     assert "only K edges can be compared" in sentence("match", europium, "fe-bcc", *kept, code=1)
     after = ENERGY > E0 + 20

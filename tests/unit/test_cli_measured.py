@@ -1,5 +1,6 @@
 """`xanesflow measured`: a table, files and a figure of what was read; one sentence for what cannot be."""
 
+import gzip
 import json
 
 import numpy as np
@@ -32,9 +33,10 @@ def test_the_csv_holds_the_spectrum_and_is_read_again_as_it_was_normalised(scan,
     code, out, _ = call("measured", scan, "--output", output, "--post", "60:300", "--order", 0)
     assert code == 0
     assert str(output) in out
-    assert output.read_text().startswith("energy_ev,mu,normalised,flattened\n")
+    assert "\nenergy_ev,mu,normalised,flattened\n" in output.read_text()
     spectrum = read_measured(scan, None, Normalisation(post=(60, 300), order=0))[0]
-    found = pd.read_csv(output)
+    found = pd.read_csv(output, comment="#")
+    assert tuple(found) == ("energy_ev", "mu", "normalised", "flattened")
     for name in found:
         assert found[name].to_numpy() == pytest.approx(getattr(spectrum, name), abs=2e-6)
     again = read_measured(output)[0]
@@ -44,6 +46,22 @@ def test_the_csv_holds_the_spectrum_and_is_read_again_as_it_was_normalised(scan,
         assert getattr(again, name) == pytest.approx(getattr(spectrum, name), abs=1e-5)
     assert read_measured(output, Reading(mode="mu"))[0].edge_step == pytest.approx(STEP, abs=0.03)
     assert "so that --pre, --post and --order have no effect" in "".join(call("measured", output, "--order", 1)[1:])
+
+
+def test_the_csv_keeps_what_the_spectrum_is(tmp_path):
+    path = table(tmp_path / "pr.dat", ENERGY - 1145, MU)  # Pr L3, found as Cr K if nobody says it
+    output = tmp_path / "pr.csv"
+    assert call("measured", path, "--element", "praseodymium", "--edge", "L3", "--e0", 5973, "-o", output)[0] == 0
+    (again,) = read_measured(output)
+    assert (again.element, again.edge, again.e0_ev) == ("Pr", "L3", 5973.0)
+    assert again.parameters["source"] == "pr.dat" and again.scan == read_measured(path)[0].scan
+    assert "5973.00 eV, as the file states" in call("measured", output)[1]
+    assert call("measured", output, "-o", tmp_path / "second.csv")[0] == 0
+    assert read_measured(tmp_path / "second.csv")[0].scan == again.scan
+    assert read_measured(output, None, Normalisation(e0_ev=5974))[0].e0_ev == 5974
+    assert read_measured(output, Reading(mode="mu"))[0].e0_ev == pytest.approx(E0 - 1145, abs=0.1)
+    output.write_text(output.read_text().replace("e0_ev: 5973.0000", "e0_ev: high"))
+    assert "states high as its E0, which is no number" in sentence("measured", output, code=1)
 
 
 def test_the_json_holds_everything(scan, tmp_path):
@@ -111,6 +129,11 @@ def test_files_are_merged_on_request(tmp_path):
     code, out, err = call("measured", *scans, "--merge", "--output", tmp_path / "merged.csv")
     assert code == 0
     assert "3 scans merged" in err
+    packed = tmp_path / "packed.dat"
+    packed.write_bytes(gzip.compress(scans[0].read_bytes()))
+    for copy in (scans[0], packed):
+        said = sentence("measured", scans[0], copy, scans[1], "--merge", code=1)
+        assert f"0.dat and {copy.name} are one scan, not repeats" in said
     assert "spread of repeats" in out
 
 

@@ -13,6 +13,7 @@ from xanesflow.config import result_paths
 from xanesflow.config.result_paths import fill
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.sites import ADDED_THEORIES
+from xanesflow.matching import write_match, write_mix
 
 DOCS = PROJECT / "docs"
 LIBRARY = PROJECT / "workflow_scripts/xanesflow"
@@ -206,3 +207,8 @@ def test_the_plan_of_the_house_names_what_is_there():
         assert (LIBRARY / name).is_file(), name
     for room in rooms:
         assert re.search(rf"^\| `{room}/` \|", page, re.MULTILINE), f"the page has no room {room}"
+
+
+@pytest.mark.parametrize("columns", [write_match.COLUMNS, write_mix.COLUMNS])
+def test_the_page_on_matching_names_the_columns_of_its_tables(columns):
+    assert f"`{','.join(columns)}`" in (DOCS / "guide/matching.md").read_text(encoding="utf-8")

@@ -110,6 +110,28 @@ def test_the_same_spectrum_from_every_format(name, tmp_path):
     json.dumps(dict(spectrum.parameters))
 
 
+TWO = {
+    "Energy,µ\n": None, "Energy,μ\n": None, "# Energy (eV)\tµ(E)\n": None, "# energy mut\n": None, "": None,
+    "Energie [eV]; my\n": "column 1 (Energie) is taken as the energy and column 2 (my) is taken as µ",
+    "Energy (eV),Intensity (a.u.)\n": "column 2 (Intensity) is taken as µ, as the file has two",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("header", TWO)
+def test_two_columns_are_energy_and_mu_with_a_remark_on_names_that_are_not_known(header, tmp_path):
+    separator = next((each for each in "\t;," if each in header), " ")
+    spectrum = read_measured(table(tmp_path / "a.dat", ENERGY, MU, header=header, separator=separator))[0]
+    recovered(spectrum)
+    assert spectrum.parameters["mode"] == "mu"
+    assert [each.startswith(TWO[header] or "no remark") for each in spectrum.remarks] == [True] * bool(TWO[header])
+
+
+def test_xdis_names_of_normalised_columns_are_known(tmp_path):
+    reference = read_measured(mass(tmp_path / "mu.dat"))[0]
+    path = xdi(tmp_path / "a.xdi", "normtrans", ENERGY, reference.normalised)
+    assert read_measured(path)[0].parameters["mode"] == "normalised"
+
+
 def test_normalised_files_and_what_you_say_is_normalised_stay_as_they_are(tmp_path):
     reference = read_measured(mass(tmp_path / "mu.dat"))[0]
     header = "# Athena data file -- Demeter version 0.9.26\n# Element.symbol: Fe\n#------\n#  energy norm nbkg flat\n"

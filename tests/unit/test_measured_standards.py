@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from shared_data import shared
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import Reading, merge_spectra, read_measured
+from xanesflow.measured.measured_spectrum import Scan
+from xanesflow.measured.normalise import normalise
 
 FOILS = {
     "V/V_foil": 5465, "Fe/Fe_Foil_rt_2016Foils": 7112, "Fe/Fe_metal_rt_01": 7112, "Co/co_metal_rt": 7709,
@@ -74,6 +77,30 @@ def test_the_element_is_found_from_the_energy_too(tmp_path):
         assert (found.element, found.edge) == (spectrum.element, "K"), path
         assert found.parameters["element_from"] == "energy"
         assert found.e0_ev == pytest.approx(spectrum.e0_ev, abs=1e-6)
+
+
+def cut(spectrum, before, after, sign=1.0):
+    """The scan within some eV of its edge; of counts that are swapped with a sign of -1."""
+    away = spectrum.energy_ev - spectrum.half_step_ev
+    inside = (away > -before) & (away < after)
+    return Scan(spectrum.energy_ev[inside], sign * spectrum.mu[inside], "mu", "cut", spectrum.element, "K")
+
+
+@pytest.mark.parametrize(("before", "after"), [(20, 40), (20, 50), (30, 60), (20, 200)])
+def test_short_scans_are_normalised_and_their_edge_is_found(before, after):
+    for path, spectrum in all_spectra().items():
+        assert normalise(cut(spectrum, before, after)).half_step_ev == pytest.approx(spectrum.half_step_ev, abs=4), path
+
+
+@pytest.mark.parametrize(("before", "after"), [(15, 35), (20, 50), (15, 100), (15, 400)])
+def test_swapped_counts_of_short_scans_are_refused_and_others_not_for_a_false_reason(before, after):
+    for path, spectrum in all_spectra().items():
+        with pytest.raises(XanesflowError, match="absorption falls"):
+            normalise(cut(spectrum, before, after, -1.0))
+        try:
+            normalise(cut(spectrum, before, after))
+        except XanesflowError as error:
+            assert re.search(r"begins \d+ eV before the edge .* at least 12 eV", str(error)), path
 
 
 def test_repeats_agree_and_are_merged():

@@ -207,7 +207,14 @@ def test_a_number_with_a_point_in_the_header_says_nothing_of_decimal_commas(tmp_
 def test_what_may_be_another_edge_or_has_no_effect_is_remarked_on(tmp_path):
     nickel = table(tmp_path / "a.dat", ENERGY + 1249, MU)  # half of the step at 8369 eV: Ni K 8333, Er L3 8358
     assert "nearer to Er L3 (8358 eV) than to Ni K" in " ".join(read_measured(nickel)[0].remarks)
+    praseodymium = table(tmp_path / "p.dat", ENERGY - 1145, MU)  # at 5975 eV, below Cr K
+    assert "nearer to Pr L3 (5964 eV) than to Cr K" in " ".join(read_measured(praseodymium)[0].remarks)
+    cerium = table(tmp_path / "c.dat", ENERGY - 1392, MU)  # at 5728 eV
+    (spectrum,) = read_measured(cerium, None, Normalisation(edge="L3"))
+    assert (spectrum.element, spectrum.edge) == ("Ce", "L3") and "nearer" not in " ".join(spectrum.remarks)
     path = table(tmp_path / "b.dat", ENERGY, MU)
+    assert read_measured(path, None, Normalisation(element="iron"))[0].element == "Fe"
+    assert read_measured(xdi(tmp_path / "i.xdi", "mu", ENERGY, MU, element="Iron"))[0].element == "Fe"
     said = " ".join(read_measured(path, Reading(exclude=((1, 2),), d_spacing=3.1))[0].remarks)
     assert "no point lies within --exclude 1:2 eV" in said and "--d-spacing has no effect" in said
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval, Len
+from pydantic import AfterValidator, FiniteFloat, StringConstraints, TypeAdapter, ValidationError
 
 from xanesflow.app.shared_page import Page
 from xanesflow.config.result_paths import trained_interpreters
+from xanesflow.core.energy_range import read_range
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
 
@@ -17,6 +21,7 @@ MODES = {
     "mu": "µ", "normalised": "normalised",
 }  # fmt: skip
 UNITS = {"": "as found", "eV": "eV", "keV": "keV", "deg": "angles"}
+DECIMALS = {"": "as found", "point": "point", "comma": "comma"}
 SPACING = 0.1, 20.0
 """Spacing of a monochromator's planes, Å: from and to."""
 
@@ -31,41 +36,46 @@ NO_MODEL = (
 )
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_range(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
-
-
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-_SIGNALS, _UNITS = ([name for name in names if name] for names in (MODES, UNITS))
-_HOW: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "columns": (_is_text, "Columns are a text, as energy=1,i0=2,it=3"),
-    "mode": (lambda value: value in _SIGNALS, f"The signal is one of {', '.join(_SIGNALS)}"),
-    "energy_unit": (lambda value: value in _UNITS, f"The unit of the energies is one of {', '.join(_UNITS)}"),
+def excluded(text: str) -> tuple[tuple[float, float], ...]:
+    """The ranges to leave out, as the field has them.
+
+    Raises:
+        XanesflowError: one is none.
+    """
+    return tuple(read_range(each, "--exclude") for each in re.split(r"[,;\s]+", text.strip()))
+
+
+def _one_of(names: Iterable[str]) -> tuple[Any, str]:
+    """One of the names of a choice, and how that is said; the empty one stands for none of them."""
+    known = [name for name in names if name]
+    return Annotated[str, StringConstraints(pattern=f"^({'|'.join(known)})$")], f"is one of {', '.join(known)}"
+
+
+(_Mode, _modes), (_Unit, _units), (_Decimal, _decimals) = map(_one_of, (MODES, UNITS, DECIMALS))
+_Ends = Annotated[list[FiniteFloat], Len(2, 2)]
+_HOW: dict[str, tuple[Any, str]] = {
+    "columns": (str, "Columns are a text, as energy=1,i0=2,it=3"),
+    "mode": (_Mode, f"The signal {_modes}"),
+    "energy_unit": (_Unit, f"The unit of the energies {_units}"),
     "d_spacing": (
-        lambda value: _is_number(value) and SPACING[0] <= value <= SPACING[1],
+        Annotated[float, Interval(ge=SPACING[0], le=SPACING[1])],
         f"The spacing of the monochromator is a number from {SPACING[0]:g} to {SPACING[1]:g} Å",
     ),
-    "element": (_is_text, "The absorber is a symbol, as Fe"),
-    "groups": (
-        lambda value: isinstance(value, list) and all(map(_is_text, value)),
-        "The groups are a list of names",
-    ),
-    "e0": (_is_number, "E0 is a number in eV"),
-    "pre": (_is_range, "The range before the edge is two numbers in eV"),
-    "post": (_is_range, "The range after the edge is two numbers in eV"),
+    "decimal": (_Decimal, f"The decimal mark {_decimals}"),
+    "exclude": (Annotated[str, AfterValidator(excluded)], "What is left out is a text, as 7135.2:7135.4"),
+    "element": (str, "The absorber is a symbol, as Fe"),
+    "edge": (str, "The edge is a text, as K or L3"),
+    "groups": (list[str], "The groups are a list of names"),
+    "e0": (FiniteFloat, "E0 is a number in eV"),
+    "pre": (_Ends, "The range before the edge is two numbers in eV"),
+    "post": (_Ends, "The range after the edge is two numbers in eV"),
+    "order": (Annotated[int, Interval(ge=0, le=2)], "The degree of the curve after the edge is 0, 1 or 2"),
 }
-"""How scans are read and normalised: by name, whether a value can be used, and what one is."""
+"""How scans are read and normalised: by name, what a value can be, and how that is said."""
 
 
 def checked_how(how: dict[str, Any]) -> dict[str, Any]:
@@ -74,9 +84,11 @@ def checked_how(how: dict[str, Any]) -> dict[str, Any]:
     Raises:
         XanesflowError: a value is none that its field takes.
     """
-    for name, (is_right, sentence) in _HOW.items():
-        if name in how and not is_right(how[name]):
-            raise XanesflowError(f"{sentence}; write it so.")
+    for name, (kind, sentence) in _HOW.items():
+        try:
+            TypeAdapter(kind).validate_python(how[name], strict=True) if name in how else None
+        except ValidationError:
+            raise XanesflowError(f"{sentence}; write it so.") from None
     return {name: value for name, value in how.items() if name in _HOW}
 
 

@@ -10,6 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from xanesflow.app import pieces
 from xanesflow.app.measured_asked import (
+    DECIMALS,
     LIBRARIES,
     MODES,
     MOST_STANDARDS,
@@ -28,7 +29,7 @@ from xanesflow.core.text import plural
 
 KINDS = ("match_scans", "mix_scans", "interpret_scans", "write_scans")
 
-FORM = ("columns", "mode", "energy_unit", "d_spacing", "element", "groups")
+FORM = ("columns", "mode", "energy_unit", "d_spacing", "decimal", "exclude", "element", "edge", "order", "groups")
 
 
 def layout(page: Page) -> Any:
@@ -42,7 +43,11 @@ def layout(page: Page) -> Any:
         pieces.choice("measured-mode", "Signal (--mode)", MODES, ""),
         pieces.choice("measured-energy_unit", "Energies (--energy-unit)", UNITS, ""),
         pieces.field("measured-d_spacing", spacing, "number", min=SPACING[0], max=SPACING[1]),
+        pieces.choice("measured-decimal", "Decimal mark (--decimal)", DECIMALS, ""),
+        pieces.field("measured-exclude", "Energies to leave out, eV (--exclude)", placeholder="7135.2:7135.4"),
         pieces.field("measured-element", "Absorber (--element)", placeholder="Fe"),
+        pieces.field("measured-edge", "Edge (--edge)", placeholder="K"),
+        pieces.field("measured-order", "Degree of the curve after the edge (--order)", "number", min=0, max=2, step=1),
         html.Div(groups, id="measured-grouped", className="scroll"),
         pieces.button("measured-read", "Read again"),
         id="measured-form",

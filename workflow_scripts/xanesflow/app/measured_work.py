@@ -16,6 +16,7 @@ from typing import Any
 
 import larch.xafs  # noqa: F401 - so that every worker has it
 
+from xanesflow.app.measured_asked import excluded
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural, printable
 from xanesflow.interpretation.interpret_spectra import interpret_files, write_values
@@ -38,7 +39,7 @@ MOST_READ = 30
 """Scans that are read as soon as they are given; further ones are read with the others when they are matched."""
 
 _MOST_ROWS = 60
-_OPTIONS = ("columns", "mode", "energy_unit", "d_spacing", "element", "e0", "pre", "post")
+_OPTIONS = ("columns", "mode", "energy_unit", "d_spacing", "decimal", "element", "edge", "e0", "pre", "post", "order")
 _RANKED = ("candidate", "formula", "oxidation", "shift (eV)", "width (eV)", "RMS", "certainty")
 _MIXED = ("standards", "fractions (95 %)", "shifts (eV)", "RMS", "criterion")
 
@@ -77,9 +78,11 @@ class _Scans:
         )  # fmt: skip
         self._asked = asked = work.given["how"]
         pre, post = (tuple(asked[name]) if asked.get(name) else None for name in ("pre", "post"))
-        columns, mode, unit, spacing = map(asked.get, ("columns", "mode", "energy_unit", "d_spacing"))
-        reading = Reading(columns, mode, unit, spacing, groups=tuple(asked.get("groups") or ()))
-        self.how = reading, Normalisation(asked.get("e0"), asked.get("element"), pre=pre, post=post)
+        self._ranges = excluded(asked["exclude"]) if asked.get("exclude") else ()
+        columns, mode, unit, spacing, decimal = map(asked.get, _OPTIONS[:5])
+        reading = Reading(columns, mode, unit, spacing, decimal, tuple(asked.get("groups") or ()), self._ranges)
+        element, edge, e0, order = map(asked.get, ("element", "edge", "e0", "order"))
+        self.how = reading, Normalisation(e0, element, edge, pre, post, order)
         self._files = work.files
 
     def to_write(self, end: str) -> Path:
@@ -94,6 +97,7 @@ class _Scans:
             if (value := self._asked.get(name)) is not None:
                 text = ":".join(map(str, value)) if name in ("pre", "post") else str(value)
                 line += [f"--{name.replace('_', '-')}", text]
+        line += [f"--exclude={low:g}:{high:g}" for low, high in self._ranges]
         return [*line, *chain.from_iterable(("--group", label) for label in self._asked.get("groups") or ())]
 
 

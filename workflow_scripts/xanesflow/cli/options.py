@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from xanesflow.core.energy_range import read_range
 from xanesflow.core.errors import WrongCallError
-from xanesflow.core.text import quoted
 
 if TYPE_CHECKING:
     from xanesflow.measured import Normalisation, Reading
@@ -127,8 +126,8 @@ def how_to_read(
     """
     from xanesflow.measured import Normalisation, Reading
 
-    ranges = tuple(_range(each, "--exclude") for each in exclude or [])
-    before, behind = (_range(each, name) if each else None for each, name in ((pre, "--pre"), (post, "--post")))
+    ranges = tuple(read_range(each, "--exclude") for each in exclude or [])
+    before, behind = (read_range(each, name) if each else None for each, name in ((pre, "--pre"), (post, "--post")))
     return HowToRead(
         Reading(columns, mode, energy_unit, d_spacing, decimal, tuple(group or ()), ranges),
         Normalisation(e0, element, edge, before, behind, order),
@@ -150,14 +149,3 @@ def reads_measured(command: Callable[..., None]) -> Callable[..., None]:
         parameters += options.values() if each.name == "how" else [each]
     with_options.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     return with_options
-
-
-def _range(text: str, option: str) -> tuple[float, float]:
-    """`-150:-30` as two numbers, the smaller first."""
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        low = high = math.nan
-    if not math.isfinite(low) or not math.isfinite(high) or low == high:
-        raise WrongCallError(f"{option} {quoted(text)} is not a range; write two energies in eV, as 7100:7101.")
-    return min(low, high), max(low, high)

@@ -155,9 +155,9 @@ def read_match_calibration(theory: str, folder: Path = CALIBRATIONS) -> MatchCal
     try:
         content = path.read_bytes()
     except OSError:
-        have = sorted(each.stem for each in folder.glob("*.json"))
+        have = sorted(each.stem for each in folder.glob("*.json") if each.stem != MEASURED)
         raise XanesflowError(
             f"Matches against {theory} were never checked on known standards, so nothing can be said about how sure "
-            f"they are; use {' or '.join(have)}, or make a calibration with studies/study_matching.py."
+            f"they are; use {' or '.join([*have, '--measured'])}, or make a calibration with studies/study_matching.py."
         ) from None
     return TypeAdapter(MatchCalibration).validate_json(content)

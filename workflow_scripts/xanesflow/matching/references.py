@@ -158,6 +158,11 @@ def measured_references(paths: Sequence[Path], element: str) -> tuple[list[Refer
     references: list[Reference] = []
     failed: list[str] = []
     others = 0
+    if missing := [path for path in paths if not path.exists()]:
+        raise XanesflowError(
+            f"There is no file or folder {missing[0]} (looked from {Path.cwd()}); measured candidates and standards "
+            "are files or folders of spectra, and names of structures need match without --measured or mix --computed."
+        )
     for path in list_files(paths):
         try:
             spectra = read_measured(path)
@@ -170,8 +175,8 @@ def measured_references(paths: Sequence[Path], element: str) -> tuple[list[Refer
             else:
                 others += 1
     if not references:
-        what = [f"{others} are of other elements or edges"] * bool(others)
-        what += [f"{len(failed)} cannot be used ({failed[0].rstrip('.')})"] * bool(failed)
+        what = [f"{others} {'is' if others == 1 else 'are'} of other elements or edges"] if others else []
+        what += [f"{len(failed)} cannot be used ({failed[0].rstrip('.')})"] if failed else []
         raise XanesflowError(
             f"No measured spectrum of the K edge of {element} is among the files given: {' and '.join(what)}."
         )

@@ -44,27 +44,29 @@ def _all_edges() -> tuple[tuple[str, str, float], ...]:
 
 
 def read_edge(element: str | None, edge: str | None, name: str) -> tuple[str | None, str | None]:
-    """Check symbol and edge, and return them in their usual spelling.
+    """Check an element, by its symbol or name, and an edge; return symbol and edge in their usual spelling.
 
     Raises:
         XanesflowError: there is no such element or edge.
     """
+    import xraydb
+
     if not element:
         return None, edge.strip().upper() if edge else None
-    symbol, level = element.strip().capitalize(), (edge or "K").strip().upper()
-    if not symbol.isalpha() or tabulated_ev(symbol, level) is None:
+    given, level = element.strip().capitalize(), (edge or "K").strip().upper()
+    if not given.isalpha() or tabulated_ev(given, level) is None:
         raise XanesflowError(
             f"{name}: '{on_one_line(element, 20)} {on_one_line(level, 20)}' is no element with such an edge; "
             "give --element SYMBOL, and --edge unless it is K."
         )
-    return symbol, level
+    return str(xraydb.atomic_symbol(given)), level
 
 
 def check_coverage(element: str, edge: str, first_ev: float, last_ev: float, name: str) -> None:
     """Refuse a scan that cannot hold its stated edge.
 
     Raises:
-        XanesflowError: it begins above the edge, or ends below.
+        XanesflowError: it begins above the edge, wherever chemistry may have it, or ends far below.
     """
     energy = tabulated_ev(element, edge) or 0.0
     span = f"runs from {first_ev:.0f} to {last_ev:.0f} eV"
@@ -73,7 +75,7 @@ def check_coverage(element: str, edge: str, first_ev: float, last_ev: float, nam
             f"{name} {span} and does not hold the {element} {edge} edge at {energy:.0f} eV; "
             "give the scan of that edge, or the right --element and --edge."
         )
-    if first_ev > energy:
+    if first_ev > energy + FAR_EV:
         raise XanesflowError(
             f"{name} {span} and begins above the {element} {edge} edge at {energy:.0f} eV, so that it cannot be "
             "normalised; give a scan that begins before the edge."
@@ -116,12 +118,17 @@ def identify(half_ev: float, element: str | None, edge: str | None, name: str) -
 
 
 def nearer_edge(element: str, half_ev: float) -> str | None:
-    """An L3 edge, by name and energy, that is much nearer to half of a step than the K edge taken for it; or None."""
-    away = abs(half_ev - (tabulated_ev(element, "K") or half_ev))
+    """An L3 edge, by name and energy, that fits half of a step better than the K edge taken for it; or None.
+
+    It is much nearer, and chemistry does not explain how far the K edge is; or it is nearer, and half the step lies
+    below the K edge, where chemistry moves none.
+    """
+    away = half_ev - (tabulated_ev(element, "K") or half_ev)
     symbol, edge, energy = min(
         (each for each in _all_edges() if each[1] == "L3"), key=lambda each: abs(half_ev - each[2])
     )
-    return f"{symbol} {edge} ({energy:.0f} eV)" if away > FAR_EV and abs(half_ev - energy) < away / 2 else None
+    better = abs(half_ev - energy) < (-away if away < 0 else away / 2 if away > FAR_EV else 0)
+    return f"{symbol} {edge} ({energy:.0f} eV)" if better else None
 
 
 def _near(half_ev: float) -> list[tuple[str, str, float]]:

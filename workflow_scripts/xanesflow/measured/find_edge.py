@@ -33,13 +33,19 @@ def coarse_edge(energy: Floats, mu: Floats) -> tuple[float, float]:
     if len(here) < 3 or gap >= least:
         return float(grid[len(grid) // 2]), 0.0
 
-    # The slope between the averages, where windows are cut off at the ends of the scan too, less the usual slope nearby
+    # The slope between the averages, where windows are cut off at the ends of the scan too, less the usual slope
+    # nearby; most of a short scan is near the edge, so that nothing in it is usual
     before = (total[here - gap] - total[left]) / (here - gap - left)
     behind = (total[right] - total[here + gap]) / (right - here - gap)
     distance = (here + gap + right - (left + here - gap)) / 2
-    slope = (behind - before) / distance
-    slope -= median_filter(slope, min(len(slope), round(_NEARBY_EV / step)), mode="nearest")
-    best = int(np.argmax(np.abs(slope)))
+    plain = slope = (behind - before) / distance
+    if (nearby := round(_NEARBY_EV / step)) < len(slope):
+        slope = plain - median_filter(plain, nearby)
+
+    # A white line falls behind its edge, at times as much as the edge rises; a fall without a rise before it is a fall
+    falls = np.maximum(slope, plain)
+    rise, fall = int(np.argmax(slope)), int(np.argmin(falls))
+    best = rise if slope[rise] * (2 if rise < fall else 1) >= -falls[fall] else fall
     return float(grid[here[best]]), float(slope[best] * distance[best])
 
 

@@ -82,6 +82,7 @@ class Scan:
     source: str  # the file's name, with the group's label for a project
     element: str | None = None  # as the file states it, or None
     edge: str | None = None  # as the file states it, or None
+    e0_ev: float | None = None  # as a table of ours states it, or None
     flattened: Floats | None = None  # (n,) as the file gives it, or None
     stored: Stored | None = None  # a project's normalisation, or None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # how it was read, for the record
@@ -129,5 +130,8 @@ class MeasuredSpectrum:
 
     @property
     def scan(self) -> tuple[str, str]:
-        """What tells one scan from others whatever its file is called: the file's SHA-256, and the group in it."""
-        return str(self.parameters.get("file_sha256", self.source)), str(self.parameters.get("group_key", ""))
+        """What tells one scan from others, whatever its file is called: the SHA-256 of its text, and the group in it.
+
+        Neither packing nor normalisation by `xanesflow measured` changes it.
+        """
+        return str(self.parameters.get("text_sha256", self.source)), str(self.parameters.get("group_key", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -24,10 +25,13 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
         normalisation: as each of them was normalised.
 
     Raises:
-        XanesflowError: they are of different elements, edges or signals, or their edges lie apart.
+        XanesflowError: one is there twice, they are of different elements, edges or signals, or their edges lie apart.
     """
     first = spectra[0]
     names = ", ".join(each.source for each in spectra[:4]) + (", …" if len(spectra) > 4 else "")
+    for one, other in combinations(spectra, 2):  # channels of one scan may be merged
+        if one.scan == other.scan and one.mu.shape == other.mu.shape and np.allclose(one.mu, other.mu, rtol=1e-6):
+            raise XanesflowError(f"{one.source} and {other.source} are one scan, not repeats; leave one of them out.")
     if len({(each.element, each.edge) for each in spectra}) > 1:
         raise XanesflowError(f"{names} are of different elements or edges; merge repeats of one sample only.")
     if len({each.parameters["mode"] for each in spectra}) > 1:
@@ -47,7 +51,7 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
         "format": "merged",
         "merged": [
             {"source": each.source, "half_step_ev": each.half_step_ev, "edge_step": each.edge_step,
-             "file_sha256": each.parameters.get("file_sha256")}
+             "file_sha256": each.parameters.get("file_sha256"), "text_sha256": each.parameters.get("text_sha256")}
             for each in spectra
         ],
         "spread_of_repeats": float(np.mean(np.std(all_norm[:, near], axis=0))),
@@ -57,8 +61,8 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
     element, edge = (first.element, first.edge) if stated else (None, None)
     flattened = np.mean([np.interp(energy, each.energy_ev, each.flattened) for each in spectra], axis=0)
     scan = Scan(
-        energy, all_mu.mean(axis=0), first.parameters["mode"], names, element, edge, flattened, _mean_stored(spectra),
-        parameters, remarks,
+        energy, all_mu.mean(axis=0), first.parameters["mode"], names, element, edge, None, flattened,
+        _mean_stored(spectra), parameters, remarks,
     )  # fmt: skip
     return normalise(scan, normalisation)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,18 @@ from xanesflow.measured.edges import check_coverage, identify, nearer_edge, read
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
 
-LEAST_BEFORE_EV, LEAST_AFTER_EV = 10.0, 30.0
+LEAST_EV = (12.0, 30.0)
 """Smallest range that a scan must cover before and after the edge."""
 
-LEAST_AFTER_NORMALISED_EV = 20.0
-"""What a spectrum that is normalised already must cover after the edge; computed ones end 25 to 40 eV after it."""
+LEAST_NORMALISED_EV = (5.0, 20.0)
+"""The same for a spectrum that is normalised already; computed ones begin and end close to the edge."""
 
 FEW_BEFORE_EV, FEW_AFTER_EV = 30.0, 100.0
 """If a scan covers less than this, a remark says that the normalisation is uncertain."""
+
+_LEVEL_EV, _LEVEL_TRIED_EV = 20.0, 35.0
+"""A scan with less before the edge has a constant subtracted, as a pre-edge peak would tilt a line; with less than the
+second, if it shows no edge with a line."""
 
 _SETTLED_EV = 0.005
 _MOST_ROUNDS = 30
@@ -54,6 +58,7 @@ class _Choice:
     source: str
     asked_pre: Range | None = None  # eV relative to the edge, of the user
     asked_post: Range | None = None
+    level: bool = False  # whether a constant takes the place of the line
 
 
 def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpectrum:
@@ -70,6 +75,8 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
     """
     options = options or Normalisation()
+    e0_from = "given" if options.e0_ev is not None else "as the file states"
+    options = replace(options, e0_ev=scan.e0_ev) if options.e0_ev is None else options
     name, energy = scan.source, scan.energy_ev
     # Check the stated element first, because a wrong one explains most other mistakes.
     element, edge = read_edge(options.element or scan.element, options.edge or scan.edge, name)
@@ -82,20 +89,23 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
     if scan.mode == "normalised":
         fit, half, choice = _as_it_stands(scan, start)
     else:
-        _check_room(energy, start, name)
         choice = _choice(scan, options, start)
-        fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
-        quality.check_rise(energy, fit.norm, half, name)
-    _check_room(energy, half, name, LEAST_AFTER_NORMALISED_EV if scan.mode == "normalised" else LEAST_AFTER_EV)
+        try:
+            fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
+        except XanesflowError:
+            if choice.level or choice.pre or choice.asked_pre or start - energy[0] > _LEVEL_TRIED_EV:
+                raise
+            fit, half = _settle(scan, start, replace(choice, level=True), fixed=options.e0_ev)
+    _check_room(energy, half, name, LEAST_NORMALISED_EV if scan.mode == "normalised" else LEAST_EV)
     quality.check_gap(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
     remarks = [*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half)]
     if scan.mode != "normalised":
-        remarks += _short(energy, half)
+        remarks += _short(energy, half, "constant" if fit.constant else "line")
     elif options.pre or options.post or options.order is not None:
         remarks.append("it is normalised already, so that --pre, --post and --order have no effect")
-    if origin == "energy" and (nearer := nearer_edge(symbol, half)):
+    if origin == "energy" and level == "K" and (nearer := nearer_edge(symbol, half)):
         remarks.append(
             f"the edge is nearer to {nearer} than to {symbol} K; if it is that, say so with --element and --edge"
         )
@@ -104,7 +114,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         **scan.parameters,
         "mode": scan.mode,
         "e0_ev": e0,
-        "e0_from": "given" if options.e0_ev is not None else "last crossing of one half",
+        "e0_from": e0_from if options.e0_ev is not None else "last crossing of one half",
         "half_step_ev": half,
         "largest_derivative_ev": _largest_derivative(energy, scan.mu, half),
         "tabulated_edge_ev": tabulated_ev(symbol, level),
@@ -160,18 +170,18 @@ def _start(scan: Scan, options: Normalisation) -> float:
     return start
 
 
-def _check_room(energy: Floats, edge: float, name: str, least_after_ev: float = LEAST_AFTER_EV) -> None:
+def _check_room(energy: Floats, edge: float, name: str, least: Range) -> None:
     """Refuse a scan with too little before or after its edge."""
     before, after = edge - energy[0], energy[-1] - edge
-    if before < LEAST_BEFORE_EV:
+    if before < least[0]:
         raise XanesflowError(
             f"{name} begins {max(before, 0):.0f} eV before the edge at {edge:.0f} eV, and needs at least "
-            f"{LEAST_BEFORE_EV:.0f} eV to be normalised; give a scan that begins earlier."
+            f"{least[0]:.0f} eV to be normalised; give a scan that begins earlier."
         )
-    if after < least_after_ev:
+    if after < least[1]:
         raise XanesflowError(
             f"{name} ends {max(after, 0):.0f} eV after the edge at {edge:.0f} eV, and needs at least "
-            f"{least_after_ev:.0f} eV to be normalised; give a longer scan."
+            f"{least[1]:.0f} eV to be normalised; give a longer scan."
         )
 
 
@@ -207,11 +217,16 @@ def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
         order = options.order
     if source == "given":
         step = None
-    return _Choice(pre, post, order, step, source, options.pre, options.post)
+    level = zero - energy[0] < _LEVEL_EV and pre is None and options.pre is None
+    return _Choice(pre, post, order, step, source, options.pre, options.post, level)
 
 
 def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> tuple[_Fit, float]:
-    """Normalise until the crossing of one half stays; return the last fit and the crossing in eV."""
+    """Normalise until the crossing of one half stays; return the last fit and the crossing in eV.
+
+    Raises:
+        XanesflowError: there is no rise, or it does not stand out.
+    """
     e0 = start
     ranges: tuple[Range | None, Range | None] | None = None
     fit = _fit(scan, e0, choice)
@@ -222,13 +237,14 @@ def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> t
             raise quality.no_edge(scan.source)
         half = crossing
         if fixed is not None:
-            return fit, half
+            break
         if number > 1 and abs(half - e0) < _SETTLED_EV:
             break
         e0 = half
         if number == 1:  # Larch rounds its usual ranges to 5 eV, so they could alternate for ever
             ranges = fit.pre, fit.post
         fit = _fit(scan, e0, choice, ranges)
+    quality.check_rise(scan.energy_ev, fit.flat, half, scan.source)
     return fit, half
 
 
@@ -243,6 +259,7 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
     pre, post = ((None, None) if each is None else each for each in relative)
     group = Group(energy=scan.energy_ev.copy(), mu=scan.mu.copy())
     given = {"pre1": pre[0], "pre2": pre[1], "norm1": post[0], "norm2": post[1], "nnorm": choice.order}
+    given["npre"] = 0 if choice.level else 1
     with warnings.catch_warnings(action="ignore"):
         pre_edge(group, e0=e0, step=choice.step, **given)
     details = group.pre_edge_details
@@ -280,12 +297,12 @@ def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
     )
 
 
-def _short(energy: Floats, half: float) -> list[str]:
+def _short(energy: Floats, half: float, form: str) -> list[str]:
     """Remarks on scans that begin or end close to the edge."""
     before, after = half - energy[0], energy[-1] - half
     found = []
     if before < FEW_BEFORE_EV:
-        found.append(f"the scan begins {before:.0f} eV before the edge, so that the line before it is uncertain")
+        found.append(f"the scan begins {before:.0f} eV before the edge, so that the {form} before it is uncertain")
     if after < FEW_AFTER_EV:
         found.append(f"the scan ends {after:.0f} eV after the edge, so that the edge step is uncertain")
     return found

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.files import list_files, sha256_file
+from xanesflow.core.files import list_files, sha256_file, sha256_text
 from xanesflow.measured.athena import Group, choose_groups, is_project, read_project
 from xanesflow.measured.column_table import ColumnTable, read_table
 from xanesflow.measured.energies import in_order, to_ev
 from xanesflow.measured.foreign_file import check_length, on_one_line, read_text
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Mode, Normalisation, Reading, Scan
 from xanesflow.measured.normalise import normalise
-from xanesflow.measured.signals import take_signal
+from xanesflow.measured.signals import OWN, OWN_TABLE, take_signal
 
 
 def read_measured(
@@ -75,17 +75,18 @@ def read_scans(path: Path, reading: Reading) -> Iterator[Scan]:
         XanesflowError: as for `read_measured`.
     """
     text, name = read_text(path), on_one_line(path.name)
+    hashes = {"file_sha256": sha256_file(path), "text_sha256": sha256_text(text)}
     if is_project(text):
         for group in choose_groups(read_project(text, name), reading.groups, name):
-            yield _of_group(group, path, f"{name}: {group.label}", reading)
+            yield _of_group(group, hashes, f"{name}: {group.label}", reading)
         return
     if reading.groups:
         raise XanesflowError(f"{name} is no Athena project and has no groups; leave out --group.")
     check_length(text, name)
-    yield _of_table(read_table(text, name, reading.decimal), path, name, reading)
+    yield _of_table(read_table(text, name, reading.decimal), hashes, name, reading)
 
 
-def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Scan:
+def _of_table(table: ColumnTable, hashes: Mapping[str, str], name: str, reading: Reading) -> Scan:
     signal = take_signal(table, name, reading.columns, reading.mode)
     d_spacing = reading.d_spacing or _d_spacing(table)
     energy, unit = to_ev(
@@ -97,7 +98,7 @@ def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Sc
         remarks += (f"the energies are in {unit} and no angles, so --d-spacing has no effect",)
     parameters: dict[str, Any] = {
         "format": "XDI" if table.header and table.header[0].startswith("XDI/") else "columns",
-        "file_sha256": sha256_file(path),
+        **hashes,
         "columns": dict(signal.used),
         "decimal": table.decimal,
         "energy_unit": unit,
@@ -112,6 +113,9 @@ def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Sc
     element, edge = table.fields.get("element.symbol"), table.fields.get("element.edge")
     if signal.mode == "reference":
         element = edge = None  # what the file states is the sample's
+    own = _of_own_table(table)
+    parameters |= {each: own[each] for each in ("source", "text_sha256", "group_key") if each in own}
+    e0 = _stated_e0(own.get("e0_ev"), name) if signal.mode == "normalised" else None
     flattened = curves[1] if len(curves) > 1 else None
     return Scan(
         energy,
@@ -120,11 +124,29 @@ def _of_table(table: ColumnTable, path: Path, name: str, reading: Reading) -> Sc
         name,
         element,
         edge,
+        e0,
         flattened,
         None,
         parameters,
         (*table.remarks, *signal.remarks, *remarks),
     )
+
+
+def _of_own_table(table: ColumnTable) -> dict[str, str]:
+    """What the header of a table says that `xanesflow measured` has written; empty for other files."""
+    if table.labels != OWN_TABLE:
+        return {}
+    start = f"{OWN.lower()}."
+    return {key.removeprefix(start): on_one_line(each) for key, each in table.fields.items() if key.startswith(start)}
+
+
+def _stated_e0(stated: str | None, name: str) -> float | None:
+    try:
+        return None if stated is None else float(stated)
+    except ValueError:
+        raise XanesflowError(
+            f"{name} states {on_one_line(stated or '')} as its E0, which is no number; correct it."
+        ) from None
 
 
 def _d_spacing(table: ColumnTable) -> float | None:
@@ -135,7 +157,7 @@ def _d_spacing(table: ColumnTable) -> float | None:
         return None
 
 
-def _of_group(group: Group, path: Path, name: str, reading: Reading) -> Scan:
+def _of_group(group: Group, hashes: Mapping[str, str], name: str, reading: Reading) -> Scan:
     if any(group.on(switch) for switch in ("is_chi", "is_rsp", "is_qsp")) or group.values.get("datatype") == "chi":
         raise XanesflowError(f"{name} holds χ(k) and no absorption near an edge; choose another group with --group.")
     if reading.columns or (reading.mode and reading.mode not in ("mu", "normalised")):
@@ -145,7 +167,7 @@ def _of_group(group: Group, path: Path, name: str, reading: Reading) -> Scan:
     energy, curves, remarks = in_order(energy + group.shift_ev, [group.y], name, reading.exclude)
     parameters: dict[str, Any] = {
         "format": "Athena project",
-        "file_sha256": sha256_file(path),
+        **hashes,
         "group": group.label,
         "group_key": group.key,
         "energy_unit": unit,
@@ -156,4 +178,4 @@ def _of_group(group: Group, path: Path, name: str, reading: Reading) -> Scan:
     element, edge = (str(group.values.get(key) or "").strip() or None for key in ("bkg_z", "fft_edge"))
     if element and not element.isalpha():
         element = edge = None
-    return Scan(energy, curves[0], mode, name, element, edge, None, group.stored(), parameters, remarks)
+    return Scan(energy, curves[0], mode, name, element, edge, None, None, group.stored(), parameters, remarks)

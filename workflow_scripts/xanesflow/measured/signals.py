@@ -17,13 +17,13 @@ from xanesflow.measured.measured_spectrum import Floats, Mode
 ROLES: Mapping[str, tuple[str, ...]] = {
     "energy": ("energy", "e", "en", "ev", "energyev", "energykev", "monoenergy", "photonenergy"),
     "angle": ("angle", "theta", "monoangle", "bragg", "braggangle", "monotheta"),
-    "mu": ("mu", "xmu", "mue", "xmue", "mux", "ux", "absorption", "absorbance", "abs", "absorptioncoefficient"),
+    "mu": ("mu", "xmu", "mue", "xmue", "mux", "ux", "mut", "absorption", "absorbance", "abs", "absorptioncoefficient"),
     "mutrans": ("mutrans", "mutransmission"),
     "mufluor": ("mufluor", "mufluo", "mufluorescence"),
     "murefer": ("murefer", "muref", "mureference"),
     "norm": (
         "norm", "nor", "normalized", "normalised", "normmu", "munorm", "normalizedmu", "normalisedmu",
-        "normabs", "normalizedabsorption", "normalisedabsorption",
+        "normabs", "normalizedabsorption", "normalisedabsorption", "normtrans", "normfluor",
     ),
     "flat": ("flat", "flattened"),
     "i0": ("i0", "io", "monitor", "mon"),
@@ -31,13 +31,19 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "if": ("ifluor", "if", "iff", "ifluo", "fluor", "fluo", "fluorescence"),
     "ir": ("irefer", "ir", "iref", "ireference", "reference", "i2"),
 }  # fmt: skip
-"""Names that a column may have, in lower-case letters and digits only."""
+"""Names that a column may have, in lower-case letters and digits only, with `mu` for µ."""
 
 OWN_TABLE = ("energy_ev", "mu", "normalised", "flattened")
 """The columns that `xanesflow measured --output FILE.csv` writes; read again, it stays as it was normalised."""
 
+OWN = "Xanesflow"
+"""Family of the fields in the header of such a table."""
+
 _ONE_ALONE = frozenset(("energy", "mu", "norm", "flat"))
 """Roles that a file has one column for; of several that are named so, none is taken before the user says which."""
+
+_OF_TWO = frozenset(("energy", "angle", "mu", "norm"))
+_SAID = {"energy": "the energy", "mu": "µ", "norm": "the normalised spectrum"}
 
 _NEEDS: Mapping[Mode, tuple[tuple[str, ...], ...]] = {
     "mu": (("mu",),),
@@ -80,8 +86,9 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
         XanesflowError: columns are not named or can be taken in several ways; counts are not positive.
     """
     roles = _stated(table, name, columns) if columns else _named(table, name)
-    if not roles and table.values.shape[1] == 2:
-        roles = {"energy": (0,), "norm" if mode == "normalised" else "mu": (1,)}
+    guessed: tuple[str, ...] = ()
+    if not columns and table.values.shape[1] == 2 and set(roles) <= _OF_TWO and len(roles) < 2:
+        roles, guessed = _of_two(table, roles, "norm" if mode == "normalised" else "mu")
     x_role = "energy" if "energy" in roles else "angle"
     if x_role not in roles:
         raise XanesflowError(
@@ -103,12 +110,28 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
     unit = table.units[position] if table.units else ""
     if not unit and table.labels and table.labels[position].lower().endswith("ev"):
         unit = "keV" if table.labels[position].lower().endswith("kev") else "eV"
-    return Signal(table.values[:, position], x_role == "angle", unit, mu, mode, flat, used, lost, remarks)
+    return Signal(table.values[:, position], x_role == "angle", unit, mu, mode, flat, used, lost, guessed + remarks)
+
+
+def _of_two(
+    table: ColumnTable, roles: dict[str, tuple[int, ...]], signal: str
+) -> tuple[dict[str, tuple[int, ...]], tuple[str, ...]]:
+    """Roles of two columns of which at most one is named, and a remark if the other has a name that is not known."""
+    known = {role: where[0] for role, where in roles.items()} or {"energy": 0}
+    (role, position), *_ = known.items()
+    other = signal if role in ("energy", "angle") else "energy"
+    taken = {role: position, other: 1 - position}
+    strange = [each for each in taken if each not in roles and table.labels]
+    said = [f"column {taken[each] + 1} ({_called(table, taken[each])}) is taken as {_SAID[each]}" for each in strange]
+    remarks = (
+        (f"{' and '.join(said)}, as the file has two; if that is wrong, say which with --columns",) if said else ()
+    )
+    return {each: (where,) for each, where in taken.items()}, remarks
 
 
 def _named(table: ColumnTable, name: str) -> dict[str, tuple[int, ...]]:
     """Columns by role, from their names; of counts the more specific name wins (`itrans` before `i1`)."""
-    plain = [re.sub(r"[\W_]", "", label.lower()) for label in table.labels]
+    plain = [re.sub(r"[\W_]", "", re.sub("[µμ]", "mu", label.lower())) for label in table.labels]
     found: dict[str, tuple[int, ...]] = {}
     for role, names in ROLES.items():
         positions = [n for each in names for n, label in enumerate(plain) if label == each]

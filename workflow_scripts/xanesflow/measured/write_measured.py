@@ -9,8 +9,9 @@ from typing import Any
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import json_text, write_text
+from xanesflow.measured.foreign_file import on_one_line
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
-from xanesflow.measured.signals import OWN_TABLE
+from xanesflow.measured.signals import OWN, OWN_TABLE
 
 ENDINGS = (".csv", ".json")
 
@@ -63,9 +64,16 @@ def as_record(spectrum: MeasuredSpectrum) -> dict[str, Any]:
 
 
 def _table(spectrum: MeasuredSpectrum) -> str:
+    """The table below `#` lines that say what it is, which `read_measured` reads again."""
+    text, group = (spectrum.parameters.get(name) for name in ("text_sha256", "group_key"))
+    about = {
+        "Element.symbol": spectrum.element, "Element.edge": spectrum.edge, f"{OWN}.e0_ev": f"{spectrum.e0_ev:.4f}",
+        f"{OWN}.source": on_one_line(spectrum.source), f"{OWN}.text_sha256": text, f"{OWN}.group_key": group,
+    }  # fmt: skip
+    header = [f"# {name}: {value}" for name, value in about.items() if value]
     columns = (spectrum.energy_ev, spectrum.mu, spectrum.normalised, spectrum.flattened)
     rows = (f"{e:.4f},{mu:.8g},{norm:.6f},{flat:.6f}" for e, mu, norm, flat in zip(*columns, strict=True))
-    return "\n".join([",".join(OWN_TABLE), *rows]) + "\n"
+    return "\n".join([*header, ",".join(OWN_TABLE), *rows]) + "\n"
 
 
 def _object(record: Mapping[str, Any]) -> str:
