@@ -181,7 +181,7 @@ def test_a_tiny_cell_is_computed_for_real(tmp_path):
     structures, table = tmp_path / "structures.parquet", tmp_path / "sites.parquet"
     write_structures(structures, [material])
     write_site_table(table, [(material, 0)], chunks=1)
-    pd.DataFrame(columns=["material_id", "site_index", "reason", "detail"]).to_parquet(tmp_path / "rejected.parquet")
+    pd.DataFrame(columns=["material_id", "site_index", "reason", "detail"]).to_parquet(tmp_path / "left_out.parquet")
     engine = engine_of("XSPECTRA", TINY)
     chunk = {"subset": "Ti_XSPECTRA", "chunk": 0, "engine": engine, "scratch": tmp_path}
     for _ in range(2):  # the second time everything is kept
@@ -193,7 +193,7 @@ def test_a_tiny_cell_is_computed_for_real(tmp_path):
     assert hole.record["pseudopotentials"]["Ti.fch.upf"]["sha256"] and "non-spin-polarised" in hole.record["spin"]
     assert json.loads(hole.files["lanczos.json"])["chains"]
     given = {"chunks": [tmp_path / "0.zip"], "subset": "Ti_XSPECTRA", "structures": structures, "site_table": table}
-    given["rejected"] = tmp_path / "rejected.parquet"
+    given["rejected"] = tmp_path / "left_out.parquet"
     spectra = curate(given, tmp_path, processing={"broadening": 0.89, "total_energy_shift": -19.0})
     assert spectra.spectra[0, 40:].mean() == pytest.approx(tabulated_jump("Ti")[1], rel=0.3)
     assert "by total energies" in spectra.described["processing"]

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Interval, Len
-from pydantic import AfterValidator, FiniteFloat, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat, StringConstraints, TypeAdapter, ValidationError
 
 from xanesflow.app.shared_page import Page
 from xanesflow.config.result_paths import trained_interpreters
@@ -56,13 +55,13 @@ def _one_of(names: Iterable[str]) -> tuple[Any, str]:
 
 
 (_Mode, _modes), (_Unit, _units), (_Decimal, _decimals) = map(_one_of, (MODES, UNITS, DECIMALS))
-_Ends = Annotated[list[FiniteFloat], Len(2, 2)]
+_Ends = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 _HOW: dict[str, tuple[Any, str]] = {
     "columns": (str, "Columns are a text, as energy=1,i0=2,it=3"),
     "mode": (_Mode, f"The signal {_modes}"),
     "energy_unit": (_Unit, f"The unit of the energies {_units}"),
     "d_spacing": (
-        Annotated[float, Interval(ge=SPACING[0], le=SPACING[1])],
+        Annotated[float, Field(ge=SPACING[0], le=SPACING[1])],
         f"The spacing of the monochromator is a number from {SPACING[0]:g} to {SPACING[1]:g} Å",
     ),
     "decimal": (_Decimal, f"The decimal mark {_decimals}"),
@@ -73,7 +72,7 @@ _HOW: dict[str, tuple[Any, str]] = {
     "e0": (FiniteFloat, "E0 is a number in eV"),
     "pre": (_Ends, "The range before the edge is two numbers in eV"),
     "post": (_Ends, "The range after the edge is two numbers in eV"),
-    "order": (Annotated[int, Interval(ge=0, le=2)], "The degree of the curve after the edge is 0, 1 or 2"),
+    "order": (Annotated[int, Field(ge=0, le=2)], "The degree of the curve after the edge is 0, 1 or 2"),
 }
 """How scans are read and normalised: by name, what a value can be, and how that is said."""
 

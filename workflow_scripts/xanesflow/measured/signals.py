@@ -43,6 +43,8 @@ _ONE_ALONE = frozenset(("energy", "mu", "norm", "flat"))
 """Roles that a file has one column for; of several that are named so, none is taken before the user says which."""
 
 _OF_TWO = frozenset(("energy", "angle", "mu", "norm"))
+_MU = str.maketrans({"µ": "mu", "μ": "mu"})  # the sign of micro and the Greek letter
+
 _SAID = {"energy": "the energy", "mu": "µ", "norm": "the normalised spectrum"}
 
 _NEEDS: Mapping[Mode, tuple[tuple[str, ...], ...]] = {
@@ -131,7 +133,7 @@ def _of_two(
 
 def _named(table: ColumnTable, name: str) -> dict[str, tuple[int, ...]]:
     """Columns by role, from their names; of counts the more specific name wins (`itrans` before `i1`)."""
-    plain = [re.sub(r"[\W_]", "", re.sub("[µμ]", "mu", label.lower())) for label in table.labels]
+    plain = [re.sub(r"[\W_]", "", label.lower().translate(_MU)) for label in table.labels]
     found: dict[str, tuple[int, ...]] = {}
     for role, names in ROLES.items():
         positions = [n for each in names for n, label in enumerate(plain) if label == each]
