@@ -20,7 +20,7 @@ import csv
 import json
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,12 +30,11 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.engine import Engine
 from xanesflow.codes.feff.core_hours import feff_costs
-from xanesflow.codes.feff.read_xmu import Xmu, parse_xmu
 from xanesflow.codes.registry import engine_of
+from xanesflow.codes.run_engine import read_folder, run_engine
 from xanesflow.config.model import Config
 from xanesflow.core.errors import FailedRunError, XanesflowError
 from xanesflow.core.files import atomic_path
-from xanesflow.running.process import run_command
 from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.examples import load_examples
 
@@ -99,26 +98,15 @@ def in_order(sites: list[dict[str, Any]], options: dict[str, Any]) -> list[tuple
     return [(sites[k], structures[k]) for *_, k in sorted(places)]
 
 
-def run(
-    engine: Engine, structure: Structure, site_index: int, parse: Callable[[bytes], Xmu] = parse_xmu
-) -> dict[str, Any]:
-    """Run a site as the workflow does: energies, cross sections, and seconds of processor by module.
-
-    Args:
-        engine: of FEFF, quick FEFF, or the embedded engine.
-        structure: the material.
-        site_index: 0-based index of the absorber.
-        parse: reads the engine's xmu.dat.
-    """
+def run(engine: Engine, structure: Structure, site_index: int) -> dict[str, Any]:
+    """Run a site as the workflow does: energies, cross sections, and seconds of processor by module."""
     begin, before = time.monotonic(), processor()
     row: dict[str, Any] = {"error": "", "settings": engine.settings()}
     with TemporaryDirectory(prefix="study-") as name:
         folder = Path(name)
         try:
-            engine.write_inputs(folder, structure, site_index)
-            run_command(engine.command(folder), folder, log=folder / engine.log_name, time_limit=engine.time_limit)
-            engine.validate(folder)
-            spectrum = parse((folder / "xmu.dat").read_bytes())
+            run_engine(engine, structure, site_index, folder)
+            spectrum = read_folder(engine, folder, structure, site_index)
             row |= {"energy": spectrum.energy_ev.tolist(), "mu": spectrum.cross_section.tolist()}
         except (FailedRunError, XanesflowError) as error:
             row["error"] = str(error)

@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 from compute_reference import read_rows, run
-from study_quick_feff import Known, copper_sites, parse_embedded, published_sites
+from study_quick_feff import Known, copper_sites, published_sites
 
-from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.registry import engine_of
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
 from xanesflow.core.energy_grid import energy_grid
@@ -67,7 +66,7 @@ def main() -> None:
     for one in known:
         of = {"element": one.element, "material": one.material, "site": one.site}
         if tuple(of.values()) not in done:
-            row = of | run(engine, one.structure, one.site, parse_embedded if given.theory == "FEFF8L" else parse_xmu)
+            row = of | run(engine, one.structure, one.site)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(*of.values(), row["error"], row["processor_s"], flush=True)

@@ -8,8 +8,8 @@
 Sites with a spectrum at the paper's settings: those of `compute_reference.py` (FEFF 10), and published ones (FEFF
 9.9.1): validation sites of Ti V Cr Co Ni whose material also holds Cu and therefore has a POSCAR in the archive of Cu
 runs, and Cu sites of that archive by chance (seed 0), one for each material. Materials whose hash is even choose the
-settings, the others judge them. One row for each site and setting in DIR/rows.jsonl; what stands there or in quick.npz
-is not computed again.
+settings, the others judge them. `--sources drawn` takes 35 further Cu sites, on which nothing was chosen. One row for
+each site and setting in DIR/rows.jsonl; what stands there or in quick.npz is not computed again.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ from scipy.stats import spearmanr
 from xanesflow.codes.feff.read_xmu import parse_xmu
 from xanesflow.codes.feff8l.engine import Feff8lEngine
 from xanesflow.codes.feff8l.options import EngineSettings
-from xanesflow.codes.feff8l.read_run import parse_xmu as parse_embedded
 from xanesflow.codes.feffq.engine import FeffqEngine
 from xanesflow.codes.feffq.options import SETTINGS, FeffqOptions, QuickSettings
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
-from xanesflow.core.energy_grid import energy_grid, onto_grid
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV, energy_grid, onto_grid
 from xanesflow.core.figures import figure, in_thousandths, panels
 from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import parse_site_id
@@ -94,7 +93,7 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, help="folder of compute_reference.py")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--settings", nargs="+", default=["fast", "near"], help=f"of {', '.join(TRIALS)}")
-    parser.add_argument("--sources", nargs="+", default=["feff10", "published", "copper"])
+    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=["feff10", "published", "copper"])
     parser.add_argument("--part", choices=("choose", "judge", "all"), default="all")
     parser.add_argument("--sites", type=int, default=1000, help="at most so many sites of each source")
     parser.add_argument("--table", action="store_true", help="print the tables")
@@ -139,7 +138,7 @@ def compute(name: str, one: Known) -> dict[str, Any]:
     """Run a site with some settings."""
     settings = TRIALS[name]
     if settings is None:
-        return run(Feff8lEngine(EngineSettings()), one.structure, one.site, parse_embedded)
+        return run(Feff8lEngine(EngineSettings()), one.structure, one.site)
     return run(FeffqEngine(Trial(tried=settings)), one.structure, one.site)
 
 
@@ -149,7 +148,7 @@ def feff10_sites(given: argparse.Namespace) -> Iterator[Known]:
         if not row["error"]:
             start = PAPER_ENERGY_START_EV[row["element"]]
             energy, mu = np.array(row["energy"]), np.array(row["mu"])
-            spectrum = onto_grid(energy, mu, start_ev=start, max_flat_start_ev=10.0)
+            spectrum = onto_grid(energy, mu, start_ev=start, max_flat_start_ev=MAX_FLAT_START_EV)
             structure = Structure.from_dict(row["structure"])
             yield Known("FEFF 10", row["element"], row["material"], row["site"], structure, spectrum)
 
@@ -176,18 +175,30 @@ def copper_sites(given: argparse.Namespace) -> Iterator[Known]:
     materials = sorted(path.name for path in (given.archive / "Cu").iterdir())
     random.Random(0).shuffle(materials)
     for material in materials:
-        folder = given.archive / "Cu" / material
-        runs = sorted(path.parent for path in folder.glob("FEFF-XANES/*_Cu/xmu.dat"))
+        runs = sorted(path.parent.name for path in (given.archive / "Cu" / material).glob("FEFF-XANES/*_Cu/xmu.dat"))
         if runs:
-            chosen = runs[int(sha256_text(material), 16) // 2 % len(runs)]
-            xmu = parse_xmu((chosen / "xmu.dat").read_bytes())
-            start = PAPER_ENERGY_START_EV["Cu"]
-            spectrum = onto_grid(xmu.energy_ev, xmu.cross_section, start_ev=start, max_flat_start_ev=10.0)
-            structure = Structure.from_file(folder / "POSCAR")
-            yield Known("FEFF 9", "Cu", material, int(chosen.name[:3]), structure, spectrum)
+            yield copper_site(given, material, int(runs[int(sha256_text(material), 16) // 2 % len(runs)][:3]))
 
 
-SOURCES = {"feff10": feff10_sites, "published": published_sites, "copper": copper_sites}
+def drawn_sites(given: argparse.Namespace) -> Iterator[Known]:
+    """The first Cu sites by the SHA-256 of their ids: 15 of the published training part, 20 of the validation part."""
+    for part, number in (("train", 15), ("val", 20)):
+        ids = (given.data / f"3dtm_xanes_ml2024/splits/Cu_FEFF_{part}.txt").read_text().split()
+        sites = [parse_site_id(name) for name in sorted(ids, key=sha256_text)]
+        runs = ((m, k) for m, k in sites if (given.archive / f"Cu/{m}/FEFF-XANES/{k:03d}_Cu/xmu.dat").exists())
+        yield from (copper_site(given, *site) for site in islice(runs, number))
+
+
+def copper_site(given: argparse.Namespace, material: str, site: int) -> Known:
+    """A Cu site of the archive."""
+    folder = given.archive / "Cu" / material
+    xmu = parse_xmu((folder / f"FEFF-XANES/{site:03d}_Cu/xmu.dat").read_bytes())
+    start = PAPER_ENERGY_START_EV["Cu"]
+    spectrum = onto_grid(xmu.energy_ev, xmu.cross_section, start_ev=start, max_flat_start_ev=MAX_FLAT_START_EV)
+    return Known("FEFF 9", "Cu", material, site, Structure.from_file(folder / "POSCAR"), spectrum)
+
+
+SOURCES = {"feff10": feff10_sites, "published": published_sites, "copper": copper_sites, "drawn": drawn_sites}
 
 
 def on_grid(one: Known, row: dict[str, Any], shift: float) -> Array:
@@ -233,25 +244,25 @@ def print_tables(known: list[Known], rows: list[dict[str, Any]], settings: list[
 
 
 def print_sites(known: list[Known], rows: list[dict[str, Any]], settings: list[str]) -> None:
-    """One row for each site: what it is, how near each setting comes, and where the seconds go."""
+    """One row for each site, by metal: how near each setting comes as it is and at its own shift, and what it costs."""
     by_key = {identity(row): row for row in rows}
-    print("\n| site | setting | half | no shift, no scale | own shift: eV, RMS | Spearman | processor s | wall s: pot, "
-          "screen, scattering |\n| --- | --- | --- | --- | --- | --- | --- | --- |")  # fmt: skip
-    for one in known:
-        for name in settings:
-            row = by_key.get((one.material, one.site, tried(name)))
-            if row is None:
-                continue
-            found, wall = scores(one, row), row["record"].get("module_seconds", {})
-            formula = one.structure.composition.reduced_formula
-            cells = (
-                f"{one.element}, {formula} ({one.material}, {one.site})", name, "judges" if one.judges else "chooses",
-                f"{found['as_is']:.3f}" if found else row["error"],
-                f"{found['shift']:+.2f}, {found['own']:.3f}" if found else "",
-                f"{found['spearman']:.3f}" if found else "", f"{row['processor_s']:.0f}",
-                ", ".join(f"{wall.get(stage, 0):.0f}" for stage in ("pot", "screen", "scattering")),
-            )  # fmt: skip
+    metals = list(PAPER_ENERGY_START_EV)
+    print(f"\n| site | half | {' | '.join(settings)} |\n| --- | --- |{' --- |' * len(settings)}")
+    for one in sorted(known, key=lambda one: (metals.index(one.element), one.material)):
+        ran = [by_key.get((one.material, one.site, tried(name))) for name in settings]
+        if any(ran):
+            site = f"{one.element}, {one.structure.composition.reduced_formula} ({one.material}, {one.site})"
+            cells = (site, "judges" if one.judges else "chooses", *(describe(one, row) for row in ran))
             print(f"| {' | '.join(cells)} |")
+
+
+def describe(one: Known, row: dict[str, Any] | None) -> str:
+    """RMS as it is; own shift in eV and RMS there; processor seconds, where they are known."""
+    if row is None or row["error"]:
+        return row["error"] if row else ""
+    found = scores(one, row)
+    seconds = f"; {row['processor_s']:.0f} s" if np.isfinite(row["processor_s"]) else ""
+    return f"{found['as_is']:.3f}; {found['shift']:+.2f}, {found['own']:.3f}{seconds}"
 
 
 def print_row(name: str, ground: str, pairs: list[tuple[Known, dict[str, Any]]], data: Path) -> None:
@@ -270,12 +281,13 @@ def print_row(name: str, ground: str, pairs: list[tuple[Known, dict[str, Any]]],
         best = int(np.argmin(np.median(moved, axis=1)))
         common[mine] = moved[best]
         used.append(f"{SHIFTS[best]:+.2f}")
-    seconds = np.array([row["processor_s"] for _, row in good])
+    seconds = [row["processor_s"] for _, row in good if np.isfinite(row["processor_s"])]
     errors = np.array([np.mean((on_grid(one, row, 0.0) - one.spectrum) ** 2) for one, row in good])
     cells = (
         name, ground, f"{len(pairs)} ({len(pairs) - len(good)})", middle_and_high(as_is),
         f"{used[0] if len(used) == 1 else ''} {middle_and_high(common)}", f"{np.median(own):.3f}, {shift.std():.2f}",
-        f"{np.median(seconds):.0f}, {np.quantile(seconds, 0.9):.0f}", f"{eta(good, errors, data):.1f}",
+        f"{np.median(seconds):.0f}, {np.quantile(seconds, 0.9):.0f}" if seconds else "",
+        f"{eta(good, errors, data):.1f}",
     )  # fmt: skip
     print(f"| {' | '.join(cells)} |")
 

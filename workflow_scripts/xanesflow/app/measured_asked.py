@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from xanesflow.app.shared_page import Page
 from xanesflow.config.result_paths import trained_interpreters
@@ -51,7 +51,7 @@ def excluded(text: str) -> tuple[tuple[float, float], ...]:
 def _one_of(names: Iterable[str]) -> tuple[Any, str]:
     """One of the names of a choice, and how that is said; the empty one stands for none of them."""
     known = [name for name in names if name]
-    return Annotated[str, StringConstraints(pattern=f"^({'|'.join(known)})$")], f"is one of {', '.join(known)}"
+    return Literal[tuple(known)], f"is one of {', '.join(known)}"
 
 
 (_Mode, _modes), (_Unit, _units), (_Decimal, _decimals) = map(_one_of, (MODES, UNITS, DECIMALS))
@@ -84,8 +84,10 @@ def checked_how(how: dict[str, Any]) -> dict[str, Any]:
         XanesflowError: a value is none that its field takes.
     """
     for name, (kind, sentence) in _HOW.items():
+        if name not in how:
+            continue
         try:
-            TypeAdapter(kind).validate_python(how[name], strict=True) if name in how else None
+            TypeAdapter(kind).validate_python(how[name], strict=True)
         except ValidationError:
             raise XanesflowError(f"{sentence}; write it so.") from None
     return {name: value for name, value in how.items() if name in _HOW}
