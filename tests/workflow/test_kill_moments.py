@@ -43,8 +43,7 @@ def kill_at(directory, moment, output, *arguments, main_only=False, fork_scripts
     there = output.exists()
     if not main_only:
         process.stdout.close()
-        time.sleep(0.3)
-        assert not working_in(directory), "a job outlived its process group"
+        until(lambda: not working_in(directory), "the end of all that worked there", 20)
     assert not there, f"killed too late: {output} was there"
     return process
 
