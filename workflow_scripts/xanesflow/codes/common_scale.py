@@ -27,7 +27,7 @@ from pymatgen.core import Structure
 from xraydb import atomic_mass, mu_elam, xray_edge
 
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.sites import Subset
 from xanesflow.core.units import BOHR_ANGSTROM
@@ -56,8 +56,8 @@ class CommonProcessing:
 class RawSpectrum:
     """A spectrum as a code gives it, averaged over polarisations."""
 
-    energy_ev: Array  # (n,) in the code's own scale of energies
-    cross_section: Array  # (n,) of the absorber in bohr²
+    energy_ev: Floats  # (n,) in the code's own scale of energies
+    cross_section: Floats  # (n,) of the absorber in bohr²
     width_ev: float  # full width of the Lorentzian that it already has at its edge
     zero: str  # what the code counts its energies from, for the record
     how: str = ""  # how the average over polarisations was taken, for the record
@@ -68,8 +68,8 @@ class RawSpectrum:
 class CommonSpectrum:
     """A spectrum at absolute energies and of the common width (`engine.ComputedSpectrum`)."""
 
-    energy_ev: Array  # (n,) absolute photon energies
-    cross_section: Array  # (n,) in bohr²
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) in bohr²
     steps: str  # what was done to the code's spectrum, one sentence
 
 
@@ -149,7 +149,7 @@ def to_common_scale(raw: RawSpectrum, processing: CommonProcessing) -> CommonSpe
     return CommonSpectrum(energy + shift, values, f"{how}{widened}; energies from {raw.zero}, {placed}")
 
 
-def check_curve(energy_ev: Array, values: Array) -> tuple[Array, Array]:
+def check_curve(energy_ev: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Check that a curve is finite, rising in energy and not zero, and return it.
 
     Raises:
@@ -175,7 +175,7 @@ def tabulated_jump(element: str) -> tuple[float, float]:
     return edge, grams * float(atomic_mass(element)) / _AVOGADRO / (BOHR_ANGSTROM * 1e-8) ** 2
 
 
-def half_jump_shift(energy_ev: Array, values: Array, element: str) -> float:
+def half_jump_shift(energy_ev: Floats, values: Floats, element: str) -> float:
     """Return the eV to add so that the first crossing of half the jump comes to `HALF_JUMP_EV` above the edge.
 
     Raises:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from xanesflow.codes.finished_run import FinishedRun
-    from xanesflow.core.energy_grid import Array
+    from xanesflow.core.array_types import Floats
     from xanesflow.core.errors import NoInputError
 
 
@@ -147,9 +147,9 @@ class ComputedSpectrum(Protocol):
     """
 
     @property
-    def energy_ev(self) -> Array: ...  # noqa: D102
+    def energy_ev(self) -> Floats: ...  # noqa: D102
     @property
-    def cross_section(self) -> Array: ...  # noqa: D102
+    def cross_section(self) -> Floats: ...  # noqa: D102
 
 
 class Reader(Protocol):

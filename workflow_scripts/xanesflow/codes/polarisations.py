@@ -14,13 +14,13 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.optimize import nnls
 
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.sites import SYMPREC_A
 
 _EXACT = 1e-3
 
 
-def site_rotations(structure: Structure, site_index: int) -> list[Array]:
+def site_rotations(structure: Structure, site_index: int) -> list[Floats]:
     """Return the Cartesian (3, 3) rotations of the operations that leave a site where it is.
 
     Args:
@@ -29,7 +29,7 @@ def site_rotations(structure: Structure, site_index: int) -> list[Array]:
     """
     found = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_operations(cartesian=False)
     place, lattice = structure[site_index].frac_coords, structure.lattice
-    rotations: list[Array] = []
+    rotations: list[Floats] = []
     for operation in found:
         moved = operation.operate(place) - place
         moved -= np.round(moved)
@@ -38,7 +38,7 @@ def site_rotations(structure: Structure, site_index: int) -> list[Array]:
     return _distinct(rotations)
 
 
-def point_group(structure: Structure) -> list[Array]:
+def point_group(structure: Structure) -> list[Floats]:
     """Return the Cartesian (3, 3) rotations of a crystal's point group."""
     found = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_operations(cartesian=False)
     return _distinct([_cartesian(structure.lattice.matrix, each.rotation_matrix) for each in found])
@@ -50,20 +50,20 @@ def inequivalent_atoms(structure: Structure, element: str) -> int:
     return len({int(kind_of[k]) for k in structure.indices_from_symbol(element)})
 
 
-def _cartesian(cell: Array, rotation: Array) -> Array:
+def _cartesian(cell: Floats, rotation: Floats) -> Floats:
     """Turn the rotation of fractional coordinates into one of Cartesian ones."""
     return np.asarray(cell.T @ rotation @ np.linalg.inv(cell.T))
 
 
-def _distinct(rotations: list[Array]) -> list[Array]:
-    kept: list[Array] = []
+def _distinct(rotations: list[Floats]) -> list[Floats]:
+    kept: list[Floats] = []
     for rotation in rotations:
         if not any(np.allclose(rotation, each, atol=1e-6) for each in kept):
             kept.append(rotation)
     return kept
 
 
-def weights_of(directions: Sequence[Sequence[float]], rotations: Sequence[Array]) -> Array | None:
+def weights_of(directions: Sequence[Sequence[float]], rotations: Sequence[Floats]) -> Floats | None:
     """Return the weights (n,) with which spectra along directions give the average; None if they cannot.
 
     Args:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from xanesflow.codes.damaged_run import explain_bad_run
@@ -17,10 +15,9 @@ from xanesflow.codes.engine import Engine
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import reader_of, theory_of
 from xanesflow.codes.run_description import read_files
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import FailedRunError
 from xanesflow.running.process import run_command
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import GridNotCoveredError
-
-Array = NDArray[np.float64]
 
 N_POINTS = 141
 STEP_EV = 0.25
@@ -21,18 +20,18 @@ MAX_FLAT_START_EV = 10.0
 _TOLERANCE = 1e-6  # in steps: an end that misses a multiple by rounding alone counts as one
 
 
-def energy_grid(start_ev: float) -> Array:
+def energy_grid(start_ev: float) -> Floats:
     """Return the 141 absolute energies in eV: 35 eV from `start_ev` in steps of 0.25 eV."""
     return start_ev + STEP_EV * np.arange(N_POINTS, dtype=np.float64)
 
 
-def even_energies(first_ev: float, last_ev: float, step_ev: float) -> Array:
+def even_energies(first_ev: float, last_ev: float, step_ev: float) -> Floats:
     """(n,) the multiples of a step from `first_ev` to `last_ev`, in eV; none where the range holds none."""
     first, last = np.ceil(first_ev / step_ev - _TOLERANCE), np.floor(last_ev / step_ev + _TOLERANCE)
     return np.round(np.arange(first, last + 1) * step_ev, 6)
 
 
-def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_start_ev: float) -> Array:
+def onto_grid(energy_ev: Floats, values: Floats, *, start_ev: float, max_flat_start_ev: float) -> Floats:
     """Interpolate a computed spectrum linearly onto the grid, in the way of the published spectra.
 
     Only computed points with start < E < start + 35 eV (both exclusive) are used. Grid points before the first or after
@@ -56,7 +55,7 @@ def onto_grid(energy_ev: Array, values: Array, *, start_ev: float, max_flat_star
     return np.interp(energy_grid(start_ev), energy_ev[inside], values[inside])
 
 
-def check_covered(energy_ev: Array, *, start_ev: float, max_flat_start_ev: float) -> None:
+def check_covered(energy_ev: Floats, *, start_ev: float, max_flat_start_ev: float) -> None:
     """Check that a computed spectrum spans the grid; see `onto_grid`.
 
     Raises:
@@ -86,12 +85,12 @@ class Envelope:
     """
 
     kept: NDArray[np.bool_]
-    worst_sigma: Array
+    worst_sigma: Floats
     worst_index: NDArray[np.int64]
-    bounds: Array | None = None
+    bounds: Floats | None = None
 
 
-def envelope(spectra: Array, c: float | None) -> Envelope:
+def envelope(spectra: Floats, c: float | None) -> Envelope:
     """Find the spectra that leave the σ envelope (arXiv 2409.19552, data curation).
 
     A spectrum is out if |μ_j - mean_j| > c σ_j at any grid point j. Mean and population standard deviation are computed

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 CLIP = 6.0
 """Standardised inputs of a model are clipped at ± this: a site far outside the training part counts as one at its

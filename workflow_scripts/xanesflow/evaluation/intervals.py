@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.metrics import NO_SPECTRA, compute_metrics, spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions
 from xanesflow.evaluation.table_one import NOT_COMPARED, obstacle, paper_eta, size_caution, verdict
-
-Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 LEVEL = 0.95

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 FEW_TRAIN, FEW_TEST = 100, 20
 """With fewer spectra to train or to test on, a subset's figures depend on which few these are."""

@@ -15,17 +15,15 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.sites import Subset
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import materials_of
 from xanesflow.evaluation.intervals import draw_materials, drawn_medians, interval
 from xanesflow.evaluation.metrics import spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions
-
-Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.05
 """A corrected p value below this counts as a difference."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.targets import Targets
-
-Floats = npt.NDArray[np.float64]
 
 LEVELS = (0.5, 0.68, 0.9, 0.95)
 """Shares of the sites that the bars should hold; those of 90 % are shown."""

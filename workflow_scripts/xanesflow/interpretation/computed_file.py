@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from xanesflow.codes.feff.read_xmu import OF_ENGINE, parse_xmu
 from xanesflow.codes.feff8l.read_run import parse_xmu as parse_engine_xmu
 from xanesflow.core import limits
+from xanesflow.core.array_types import Floats
 from xanesflow.core.damage import explain_damage
 from xanesflow.core.errors import BadRunError, XanesflowError
 from xanesflow.core.files import read_small
 from xanesflow.core.text import plural, printable
-
-Floats = npt.NDArray[np.float64]
 
 _XMU = (
     (re.compile(r"xsedge\+"), parse_xmu),

@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV
 from xanesflow.interpretation.forest import Forest
 from xanesflow.interpretation.views import MEASURED, distort, see
-
-Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.05
 """Below this p-value a spectrum is called foreign."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
 from xanesflow.config.result_paths import INTERPRETERS_BEST_FIRST
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import RANGE_EV
 from xanesflow.core.figures import BAND, BASELINE, MODEL, TRUTH, figure
 from xanesflow.core.tables import ALL_AGAIN, read_csv, read_parquet
@@ -21,8 +21,6 @@ from xanesflow.interpretation.figures_of_merit import scores_of
 from xanesflow.interpretation.rank_aae.networks import POINTS
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS, RANKED
 from xanesflow.interpretation.train_interpreter import parse_name
-
-Floats = npt.NDArray[np.float64]
 
 _ROBUST = ("ocn", "cn", "nn_mean", "charge_transfer")
 _CURVES = {"": MODEL, "_exact": BASELINE, "_aligned": TRUTH}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 JUDGED_CN = (4, 5, 6)
 """Coordination numbers over whose sites F1 is weighted."""

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.bars import Bars
 from xanesflow.interpretation.readers import SpectrumReader, reader_from_arrays, train_reader
 from xanesflow.interpretation.targets import Targets
 from xanesflow.interpretation.training_data import TrainingData
 from xanesflow.interpretation.views import MEASURED, UNKNOWN_CALIBRATION, Distortion, View, distort, see
-
-Floats = npt.NDArray[np.float64]
 
 COPIES = {"trees": 4, "network": 6, "blend": 10}
 """Distorted copies of each training spectrum, besides itself."""

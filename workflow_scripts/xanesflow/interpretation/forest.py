@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 _ROWS = 256  # rows that are evaluated together
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import MAX_FLAT_START_EV, onto_grid
 from xanesflow.core.errors import GridNotCoveredError, XanesflowError
 from xanesflow.core.tables import write_rows
@@ -21,8 +21,6 @@ from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 from xanesflow.interpretation.views import half_step, see, see_measured
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
 from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, identify, read_edge, tabulated_ev
-
-Floats = npt.NDArray[np.float64]
 
 OUTPUT_COLUMNS = (
     "file", "descriptor", "value", "low_90", "high_90", "prior_low_90", "prior_high_90", "foreign",

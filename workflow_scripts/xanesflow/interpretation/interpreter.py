@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.damage import explain_damage, what_is_wrong
 from xanesflow.core.energy_grid import N_POINTS
 from xanesflow.core.errors import SenselessFileError, XanesflowError
@@ -23,8 +24,6 @@ from xanesflow.interpretation.fit_reader import FittedReader, arrays_of, fit_rea
 from xanesflow.interpretation.targets import Targets
 from xanesflow.interpretation.training_data import TrainingData, unknown
 from xanesflow.interpretation.views import View, see
-
-Floats = npt.NDArray[np.float64]
 
 FORMAT = "xanesflow interpreter 3"
 

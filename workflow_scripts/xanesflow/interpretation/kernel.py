@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.models.kernel_ridge import kernel_between
-
-Floats = npt.NDArray[np.float64]
 
 LANDMARKS = 5_000
 """Most rows that the kernel is spanned by."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.figures_of_merit import scores_of
 from xanesflow.interpretation.fit_reader import Values
 from xanesflow.interpretation.interpreter import Interpreter
 from xanesflow.interpretation.training_data import TrainingData
 from xanesflow.interpretation.views import View, distorted, see
-
-Floats = npt.NDArray[np.float64]
 
 MODEL_NAMES: dict[View, str] = {"grid": "{}", "whole": "{}_exact", "aligned": "{}_aligned"}
 """Names in the tables: the plain one is trained for an unknown calibration; `_exact` takes energies and resolution as

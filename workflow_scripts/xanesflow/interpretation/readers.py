@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.forest import Forest
 from xanesflow.interpretation.kernel import KernelFit
 from xanesflow.interpretation.one_thread import one_thread
 from xanesflow.interpretation.targets import Targets
 
-Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 TREES: dict[str, Any] = {"trees": 60, "min_leaf": 3, "max_features": 0.3}

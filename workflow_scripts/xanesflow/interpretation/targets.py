@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
-
-Floats = npt.NDArray[np.float64]
 
 FEWEST_KNOWN = 20
 """A descriptor that fewer training sites have is not learned."""

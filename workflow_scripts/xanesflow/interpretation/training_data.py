@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import PARTS, parent_of, site_id
 from xanesflow.core.text import listing, plural
@@ -17,7 +18,6 @@ from xanesflow.dataset.read_dataset import load
 from xanesflow.interpretation.describe_sites import read_descriptions
 from xanesflow.interpretation.site_descriptors import DESCRIPTORS
 
-Floats = npt.NDArray[np.float64]
 log = logging.getLogger(__name__)
 
 CAMPAIGN = "campaign"

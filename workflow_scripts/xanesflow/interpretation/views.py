@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.find_edge import last_half_crossing
 
-Floats = npt.NDArray[np.float64]
 View = Literal["whole", "grid", "aligned"]
 
 BEFORE_EV, AFTER_EV = 6.0, 18.0

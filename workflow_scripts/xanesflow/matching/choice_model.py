@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from scipy.special import log_softmax, softmax
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.matching.likeness import Bounds, Likeness, SpectrumCorrection
-
-Floats = NDArray[np.float64]
 
 CALIBRATIONS = Path(__file__).parent / "calibrations"
 """Folder of the calibrations that come with the package, one for each kind of candidates."""

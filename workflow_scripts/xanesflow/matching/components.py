@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.likeness import AFTER_EV, BEFORE_EV, STEP_EV
 from xanesflow.measured import MeasuredSpectrum
-
-Floats = NDArray[np.float64]
 
 FEWEST = 3
 _FEWEST_ENERGIES = 20

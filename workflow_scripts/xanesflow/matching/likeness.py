@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import MeasuredSpectrum
-
-Floats = NDArray[np.float64]
 
 BEFORE_EV, AFTER_EV = 15.0, 30.0
 """Energies compared, relative to where the measured spectrum last crosses half its step."""

@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.spectrum_store import StoredSpectrum
-
-Floats = NDArray[np.float64]
 
 STEP_EV = 0.25
 

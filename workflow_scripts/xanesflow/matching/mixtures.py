@@ -14,17 +14,15 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares, nnls
 from scipy.stats import t as student
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import listing, plural, printable
 from xanesflow.matching.ranking import without_itself
 from xanesflow.measured import MeasuredSpectrum
-
-Floats = NDArray[np.float64]
 
 BEFORE_EV, AFTER_EV, STEP_EV = 20.0, 60.0, 0.5
 """Energies that are fitted, relative to the half step, and their distance."""

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.files import atomic_path, sha256_text, user_cache
 from xanesflow.core.npz import open_npz
-
-Floats = NDArray[np.float64]
 
 SHIPPED = Path(__file__).parent / "library"
 """Folder of the libraries that come with the package, one file for each level of theory."""

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.text import plural
 from xanesflow.measured.foreign_file import on_one_line
-from xanesflow.measured.measured_spectrum import Floats, Stored
+from xanesflow.measured.measured_spectrum import Stored
 
 _MARK = "Athena project file"
 

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured.measured_spectrum import Floats
 
 Kind = Literal["gaussian", "lorentzian", "arctangent"]
 

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
-from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_ROWS = 20
 _LONGEST_NAMES = 20_000  # letters in a line of names

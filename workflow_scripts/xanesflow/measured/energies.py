@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
 from xanesflow.measured.column_table import several_scans
-from xanesflow.measured.measured_spectrum import Floats, Range
+from xanesflow.measured.measured_spectrum import Range
 
 HC_EV_ANGSTROM = 12398.419843320026
 """Planck's constant times the speed of light (exact since 2019)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xanesflow.measured.measured_spectrum import Floats
+from xanesflow.core.array_types import Floats
 
 _GAP_EV, _REACH_EV = 3.0, 25.0  # the averages run from 3 to 25 eV on both sides
 _LEAST_EV = 8.0  # they need at least this much of that range

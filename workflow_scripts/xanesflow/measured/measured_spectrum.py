@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 Mode = Literal["transmission", "fluorescence", "reference", "mu", "normalised"]
 """What the columns of a file give: µ from counts, µ itself, or a spectrum that is already normalised."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.measured import quality
 from xanesflow.measured.edges import check_coverage, identify, nearer_edge, read_edge, tabulated_ev
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
-from xanesflow.measured.measured_spectrum import Floats, MeasuredSpectrum, Normalisation, Range, Scan
+from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation, Range, Scan
 
 LEAST_EV = (12.0, 30.0)
 """Smallest range that a scan must cover before and after the edge."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
-from xanesflow.measured.measured_spectrum import Floats
 
 FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
 from xanesflow.measured.column_table import ColumnTable
 from xanesflow.measured.foreign_file import on_one_line
-from xanesflow.measured.measured_spectrum import Floats, Mode
+from xanesflow.measured.measured_spectrum import Mode
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "energy": ("energy", "e", "en", "ev", "energyev", "energykev", "monoenergy", "photonenergy"),

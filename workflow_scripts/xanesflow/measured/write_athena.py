@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.text import without_controls
-from xanesflow.measured.measured_spectrum import Floats
 
 CROSS_SECTION = "absorption cross section in bohr^2 per atom"
 

@@ -32,10 +32,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve, lapack
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.standardise import CLIP
-
-Array = npt.NDArray[np.float64]
 
 LENGTHS = (1.0, 1.5, 2.25)
 """Kernel lengths to choose from. 1 is the distance of two sites one standard deviation apart in the widest block."""
@@ -67,12 +66,12 @@ class KernelRidge:
         length, noise: the chosen values.
     """
 
-    mean: Array
-    scale: Array
-    block_scale: Array
+    mean: Floats
+    scale: Floats
+    block_scale: Floats
     points: npt.NDArray[np.float32]
-    coefficients: Array
-    mean_spectrum: Array
+    coefficients: Floats
+    mean_spectrum: Floats
     length: float
     noise: float
 
@@ -124,14 +123,14 @@ class KernelRidge:
         coefficients = cho_solve(cho_factor(_matrix(points, length, noise), lower=True, overwrite_a=True), targets)
         return cls(mean, scale, block_scale, points, coefficients, mean_spectrum, length, noise)
 
-    def matrix(self) -> Array:
+    def matrix(self) -> Floats:
         """(n, n) kernel matrix of the training sites, with the noise on its diagonal."""
         return _matrix(self.points, self.length, self.noise)
 
-    def predict(self, features: npt.NDArray[np.floating]) -> Array:
+    def predict(self, features: npt.NDArray[np.floating]) -> Floats:
         """(n, d) features -> (n, 141) spectra in bohr²."""
         points = _inputs(np.asarray(features, dtype=np.float64), self.mean, self.scale, self.block_scale)
-        spectra: Array = self.mean_spectrum + _kernel(_distances(points, self.points), self.length) @ self.coefficients
+        spectra: Floats = self.mean_spectrum + _kernel(_distances(points, self.points), self.length) @ self.coefficients
         return spectra
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
@@ -157,12 +156,12 @@ def standardised_inputs(features: npt.NDArray[np.floating], blocks: Sequence[int
     return _inputs(values, *_scales(values, blocks))
 
 
-def kernel_between(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating], length: float) -> Array:
+def kernel_between(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating], length: float) -> Floats:
     """(n, m) Matérn 3/2 kernel of (n, d) and (m, d) points."""
     return _kernel(_distances(left, right), length)
 
 
-def leave_out_materials(matrix: Array, targets: Array, materials: npt.NDArray[Any]) -> Array:
+def leave_out_materials(matrix: Floats, targets: Floats, materials: npt.NDArray[Any]) -> Floats:
     """The error at each site if the whole material of that site were left out of the fit.
 
     Args:
@@ -193,7 +192,7 @@ def leave_out_materials(matrix: Array, targets: Array, materials: npt.NDArray[An
 
 
 def _choose(
-    points: npt.NDArray[np.float32], targets: Array, materials: npt.NDArray[Any], seed: int
+    points: npt.NDArray[np.float32], targets: Floats, materials: npt.NDArray[Any], seed: int
 ) -> tuple[float, float]:
     """Choose the length and noise with the smallest error on materials that are left out.
 
@@ -225,7 +224,7 @@ def _draw(materials: npt.NDArray[Any], sites: int, seed: int) -> npt.NDArray[np.
     return np.flatnonzero(np.isin(of_site, drawn))
 
 
-def _scales(values: Array, blocks: Sequence[int]) -> tuple[Array, Array, Array]:
+def _scales(values: Floats, blocks: Sequence[int]) -> tuple[Floats, Floats, Floats]:
     """Mean, 1 / standard deviation (0 for a constant feature) and block factor of each feature, (d,) each."""
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     constant = deviation <= 1e-6 * np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny)
@@ -234,32 +233,32 @@ def _scales(values: Array, blocks: Sequence[int]) -> tuple[Array, Array, Array]:
     return mean, scale, np.repeat((sizes / sizes.max()) ** 0.25 / np.sqrt(sizes), blocks)
 
 
-def _inputs(values: Array, mean: Array, scale: Array, block_scale: Array) -> npt.NDArray[np.float32]:
+def _inputs(values: Floats, mean: Floats, scale: Floats, block_scale: Floats) -> npt.NDArray[np.float32]:
     inputs: npt.NDArray[np.float32] = (np.clip((values - mean) * scale, -CLIP, CLIP) * block_scale).astype(np.float32)
     return inputs
 
 
-def _distances(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Array:
+def _distances(left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]) -> Floats:
     """(n, d), (m, d) -> (n, m) Euclidean distances."""
     if not len(left):
         return np.zeros((0, len(right)))  # scikit-learn refuses it
 
     from sklearn.metrics import euclidean_distances  # the import takes half a second, and most models do not need it
 
-    found: Array = euclidean_distances(left.astype(np.float64), right.astype(np.float64))
+    found: Floats = euclidean_distances(left.astype(np.float64), right.astype(np.float64))
     return found
 
 
-def _matrix(points: npt.NDArray[np.float32], length: float, noise: float) -> Array:
+def _matrix(points: npt.NDArray[np.float32], length: float, noise: float) -> Floats:
     matrix = _kernel(_distances(points, points), length)
     matrix[np.diag_indices_from(matrix)] += noise
     return matrix
 
 
-def _kernel(distances: Array, length: float) -> Array:
+def _kernel(distances: Floats, length: float) -> Floats:
     """Matérn 3/2 kernel of distances."""
     scaled = distances * (np.sqrt(3.0) / length)
-    kernel: Array = np.exp(-scaled)
+    kernel: Floats = np.exp(-scaled)
     scaled += 1.0
     kernel *= scaled
     return kernel

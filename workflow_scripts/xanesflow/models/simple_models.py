@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.models.network.reduction import principal_axes
 
-Floats = npt.NDArray[np.float64]
 Part = tuple[npt.NDArray[np.floating], Floats]
 """Inputs (n, k) and spectra (n, 141) in bohr² of one part of the split."""
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.sites import parent_of
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

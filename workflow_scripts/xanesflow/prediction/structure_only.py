@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.models.delta.delta_model import DeltaModel
 from xanesflow.models.model_kinds import TrainedModel
-
-Floats = NDArray[np.float64]
 
 SIGMAS = {0.68: 0.9945, 0.95: 1.96}
 """Half widths of the bands of a normal distribution, in standard deviations."""

@@ -16,7 +16,8 @@ import yaml
 from xanesflow.codes.engine import Engine, WithSteps
 from xanesflow.codes.registry import processing_of
 from xanesflow.codes.run_zip import read_chunk
-from xanesflow.core.energy_grid import Array, energy_grid
+from xanesflow.core.array_types import Floats
+from xanesflow.core.energy_grid import energy_grid
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.sites import Site, Subset, parse_site_id, site_id
@@ -128,7 +129,7 @@ def compare_rungs(
     made = processing_of(subset, parsed.theory, processing, start_ev=energy_start_ev)
     energy = energy_grid(energy_start_ev)
     rows: list[dict[str, Any]] = []
-    spectra: list[dict[Site, Array]] = []
+    spectra: list[dict[Site, Floats]] = []
     for rung in rungs:
         seconds = {run.site: float(run.record.get("seconds", np.nan)) for run in read_chunk(rung.runs, parsed.theory)}
         found = read_spectra_of_chunk(

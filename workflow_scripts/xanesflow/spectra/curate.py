@@ -18,7 +18,8 @@ from xanesflow.codes.damaged_run import explain_bad_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import check_readable, function_of, processing_of, reader_of, theory_of
 from xanesflow.codes.run_zip import check_record, read_chunk, sites_in_chunk
-from xanesflow.core.energy_grid import MAX_FLAT_START_EV, Array, energy_grid, envelope, onto_grid
+from xanesflow.core.array_types import Floats
+from xanesflow.core.energy_grid import MAX_FLAT_START_EV, energy_grid, envelope, onto_grid
 from xanesflow.core.errors import BadRunError, GridNotCoveredError, XanesflowError
 from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.provenance import provenance
@@ -108,7 +109,7 @@ def curate_spectra(
         max_flat_start_ev=max_flat_start_ev,
         processing=made,
     )
-    spectra: dict[Site, Array] = {}
+    spectra: dict[Site, Floats] = {}
     corrections: dict[Site, str] = {}
     settings: dict[Site, RunSettings] = {}
     steps: dict[Site, str] = {}
@@ -199,7 +200,7 @@ def _describe(settings: list[RunSettings], steps: list[str]) -> dict[str, str]:
     return {key: value for key, value in described.items() if value}
 
 
-def _take_out_with_their_structure(spectra: dict[Site, Array], left_out: list[Rejected]) -> list[Rejected]:
+def _take_out_with_their_structure(spectra: dict[Site, Floats], left_out: list[Rejected]) -> list[Rejected]:
     """Take out the spectra of structures with atoms too close together, which a run of another site has shown.
 
     The cluster around a site need not hold such a pair, but the structure is wrong for all of its sites.
@@ -232,7 +233,7 @@ class SpectraOfChunk:
     `steps` says what was done to the spectra of codes that need it.
     """
 
-    good: dict[Site, Array] = field(default_factory=dict)
+    good: dict[Site, Floats] = field(default_factory=dict)
     bad: list[Rejected] = field(default_factory=list)
     corrections: dict[Site, str] = field(default_factory=dict)
     settings: dict[Site, RunSettings] = field(default_factory=dict)

@@ -11,8 +11,9 @@ import numpy as np
 from xanesflow.codes.engine import ComputedSpectrum
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.registry import function_of, theory_of
+from xanesflow.core.array_types import Floats
 from xanesflow.core.arrays import read_array, write_array
-from xanesflow.core.energy_grid import N_POINTS, Array, energy_grid
+from xanesflow.core.energy_grid import N_POINTS, energy_grid
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
 from xanesflow.core.tables import REJECTED_COLUMNS as COLUMNS
@@ -29,11 +30,11 @@ class RejectedExample:
     site_index: int  # 0-based index of the absorber into the structure
     reason: str  # why it was left out
     detail: str  # one sentence on this site
-    spectrum: Array  # (141,) bohr² on the subset's grid, NaN where nothing was computed
+    spectrum: Floats  # (141,) bohr² on the subset's grid, NaN where nothing was computed
     badness: float = 0.0  # the examples with the largest values are stored
 
 
-def spectrum_anyway(run: FinishedRun, theory: str, start_ev: float) -> Array | None:
+def spectrum_anyway(run: FinishedRun, theory: str, start_ev: float) -> Floats | None:
     """The spectrum in a rejected run's files, (141,) in bohr², NaN where there is none; None: there is nothing to draw.
 
     Args:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.stats import spearmanr
 
-Array = NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 RANGE_EV = 35.0
 """Range that is compared, from where a spectrum passes `ONSET` of its maximum."""
@@ -40,7 +39,7 @@ class Similarity:
     rms: float  # root mean square of their difference at this shift, each scaled to a mean of 1
 
 
-def compared_part(energy_ev: Array, values: Array) -> slice:
+def compared_part(energy_ev: Floats, values: Floats) -> slice:
     """The part of a spectrum that is compared; energies (n,) rising.
 
     Raises:
@@ -55,7 +54,7 @@ def compared_part(energy_ev: Array, values: Array) -> slice:
     return part
 
 
-def compare_spectra(one: tuple[Array, Array], other: tuple[Array, Array]) -> Similarity:
+def compare_spectra(one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> Similarity:
     """Align the second spectrum to the first and compare them.
 
     Args:
@@ -69,13 +68,13 @@ def compare_spectra(one: tuple[Array, Array], other: tuple[Array, Array]) -> Sim
     first, second = CubicSpline(x, y), CubicSpline(u, v)
     share = np.linspace(0, 1, _POINTS)
 
-    def pairs(shifts: Array) -> tuple[Array, Array]:
+    def pairs(shifts: Floats) -> tuple[Floats, Floats]:
         begin = np.maximum(x[0], u[0] + shifts)[:, None]
         end = np.minimum(x[-1], u[-1] + shifts)[:, None]
         grid = begin + (end - begin) * share
         return first(grid), second(grid - shifts[:, None])
 
-    def best(shifts: Array) -> tuple[float, float]:
+    def best(shifts: Floats) -> tuple[float, float]:
         overlap = np.minimum(x[-1], u[-1] + shifts) - np.maximum(x[0], u[0] + shifts)
         shifts = shifts[overlap >= LEAST_OVERLAP * min(np.ptp(x), np.ptp(u))]
         a, b = pairs(shifts)

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.arrays import read_array, write_array
-from xanesflow.core.energy_grid import Array
 from xanesflow.core.files import atomic_path
 from xanesflow.core.foreign_json import parse_object
 from xanesflow.core.hdf5 import read_hdf5
@@ -42,8 +42,8 @@ class CuratedSpectra:
     """
 
     subset: str
-    energy_ev: Array
-    spectra: Array
+    energy_ev: Floats
+    spectra: Floats
     material_id: Sequence[str]
     site_index: NDArray[np.int64]
     multiplicity: NDArray[np.int64]
@@ -52,7 +52,7 @@ class CuratedSpectra:
     settings: Sequence[str] = ()
     described: Mapping[str, str] = field(default_factory=dict)
     examples: Sequence[RejectedExample] = ()
-    envelope: Array | None = None
+    envelope: Floats | None = None
 
 
 def write_spectra(path: str | Path, curated: CuratedSpectra, attributes: Mapping[str, str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from xanesflow.codes.quick_look import QuickLook
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.figures import COLOURS, TRUTH, figure
@@ -23,8 +23,6 @@ from xanesflow.core.text import about_time, plural, subscripts
 from xanesflow.measured.write_athena import athena_text
 from xanesflow.spectra.compute_sites import SiteResult
 from xanesflow.structures.choose_site import Absorber, Request
-
-Floats = NDArray[np.float64]
 
 STEP_EV = 0.1
 """Step of the common grid of several sites' spectra."""

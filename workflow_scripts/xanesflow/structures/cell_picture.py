@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-Floats = NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 MOST_ATOMS = 400
 """Atoms that are drawn, those of the next cells on its faces included; of a larger cell only its own."""

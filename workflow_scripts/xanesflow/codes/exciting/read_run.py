@@ -23,7 +23,7 @@ from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import EXCITING
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.codes.vasp.make_spectrum import cross_section
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing, printable
 from xanesflow.core.units import BOHR_ANGSTROM, HARTREE_EV
@@ -125,7 +125,7 @@ def _spectrum(files: Mapping[str, bytes]) -> RawSpectrum:
     Raises:
         BadRunError: no_output, unreadable or not_a_number.
     """
-    curves: list[tuple[Array, Array]] = []
+    curves: list[tuple[Floats, Floats]] = []
     width = 0.0
     for component in _COMPONENTS:
         names = sorted(name for name in files if re.search(rf"EPSILON_BSE.*_OC{component}\.OUT$", name))

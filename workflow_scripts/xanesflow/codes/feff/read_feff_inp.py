@@ -6,11 +6,9 @@ import re
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
-
-Array = NDArray[np.float64]
 
 _COMMENT = re.compile(r"[*!;%#]")
 
@@ -21,7 +19,7 @@ def words_of(line: str) -> list[str]:
 
 
 @lru_cache(maxsize=1)  # several checks of a run ask, one after the other
-def parse_feff_inp(text: str) -> tuple[int | None, str | None, Array]:
+def parse_feff_inp(text: str) -> tuple[int | None, str | None, Floats]:
     """Read absorber, edge and distances from the text of feff.inp.
 
     Returns:

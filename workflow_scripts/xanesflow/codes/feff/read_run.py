@@ -19,11 +19,12 @@ from xanesflow.codes.archive import MEMBER_LIMIT
 from xanesflow.codes.feff.read_cards import other_kind
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
-from xanesflow.codes.feff.read_xmu import ABSORBER, OF_ENGINE, Array, Xmu, check_not_zero, parse_xmu
+from xanesflow.codes.feff.read_xmu import ABSORBER, OF_ENGINE, Xmu, check_not_zero, parse_xmu
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FEFF
 from xanesflow.codes.run_description import RunDescription
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 
 _HEAD = 2000  # bytes of xmu.dat that name the program
@@ -182,7 +183,7 @@ def check_absorber(
     """
     # Collect what each file says of the absorber, and what is wanted: the caller's element, or that of feff.inp.
     found = {"xmu.dat": (xmu.atomic_number, xmu.shell)}
-    distances: Array | None = None
+    distances: Floats | None = None
     if feff_inp is not None and feff_inp.strip():
         atomic_number, edge, distances = parse_feff_inp(text_of("feff.inp", feff_inp))
         distances = distances[:_NEIGHBOURS]

@@ -6,14 +6,12 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xanesflow.codes.read_text import text_of
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import plural
 from xanesflow.core.units import BOHR_ANGSTROM
-
-Array = NDArray[np.float64]
 
 COLUMNS = 6  # omega, e, k, mu, mu0, chi
 
@@ -31,12 +29,12 @@ _FUSED_EXPONENT = re.compile(r"(\d)([+-]\d{3})\b")  # Fortran writes 1.2E-101 as
 class Xmu:
     """The content of xmu.dat."""
 
-    energy_ev: Array  # (n,) absolute photon energies
-    cross_section: Array  # (n,) absorption cross section in bohr²
-    chi: Array  # (n,) fine structure, mu - mu0 in units of the edge step
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) absorption cross section in bohr²
+    chi: Floats  # (n,) fine structure, mu - mu0 in units of the edge step
     atomic_number: int | None  # of the absorber; None if the header does not name it
     shell: str | None  # of the core hole, such as `K`; None if the header does not name it
-    background: Array  # (n,) the cross section in bohr² without scattering by the neighbours
+    background: Floats  # (n,) the cross section in bohr² without scattering by the neighbours
 
 
 def parse_xmu(content: bytes) -> Xmu:
@@ -89,7 +87,7 @@ def check_not_zero(xmu: Xmu) -> None:
         )
 
 
-def _rows(lines: list[str]) -> Array:
+def _rows(lines: list[str]) -> Floats:
     """Read the table of xmu.dat at once; only if that fails, line by line to find what is wrong."""
     try:
         flat = np.array(" ".join(lines).split(), dtype=float)

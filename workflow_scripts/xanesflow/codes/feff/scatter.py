@@ -21,9 +21,8 @@ from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_nu
 from xanesflow.codes.feff8l.read_outputs import BOHR_ANGSTROM
 from xanesflow.codes.feff8l.read_pad import pack
 from xanesflow.codes.feff8l.scattering import Scattering
+from xanesflow.core.array_types import Complexes
 from xanesflow.core.damage import explain_damage
-
-Complexes = NDArray[np.complex128]
 
 _A_LINE = 5  # complex numbers in a packed line
 _NO_DAMPING = -1  # idwopt of fms.inp

@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from xanesflow.core.array_types import Complexes, Floats
 from xanesflow.core.units import HARTREE_EV
-
-Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
 
 _OFF_FERMI = 1e-7 / HARTREE_EV  # hartree; the logarithm diverges with ω on the Fermi level
 

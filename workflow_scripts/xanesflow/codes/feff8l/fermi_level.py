@@ -16,15 +16,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.field import Field
 from xanesflow.codes.feff8l.options import Rung
+from xanesflow.core.array_types import Floats
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-Floats = NDArray[np.float64]
 
 FIELDS = ((2.6, 2), (2.6, 6))
 """SCF radius in Å and iterations of the fields in the training data; the model is not used for other fields."""

@@ -14,8 +14,7 @@ from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 from scipy.special import assoc_legendre_p_all
 
-Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
+from xanesflow.core.array_types import Complexes, Floats
 
 
 def n_channels(l_max: int) -> int:

@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 from xanesflow.codes.feff.read_run import check_absorber
 from xanesflow.codes.feff.read_xmu import Xmu, check_not_zero
 from xanesflow.codes.finished_run import FinishedRun
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import plural
 
@@ -80,7 +80,7 @@ def parse_xmu(content: bytes) -> Xmu:
     return Xmu(energy_ev, mu, (mu - mu0) / step, int(absorber[1]), absorber[2], mu0)
 
 
-def _rows(lines: list[list[str]]) -> Array:
+def _rows(lines: list[list[str]]) -> Floats:
     for number, words in enumerate(lines, start=1):
         if len(words) != COLUMNS:
             raise BadRunError(

@@ -27,9 +27,8 @@ from scipy.spatial import cKDTree
 
 from xanesflow.codes.feff8l.harmonics import channel_l, hankel, parities, real_harmonics, triple_integrals
 from xanesflow.codes.feff8l.symmetry import SignGroup, find_sign_group
+from xanesflow.core.array_types import Complexes, Floats
 
-Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
 Integers = NDArray[np.int64]
 
 _P = (3, 1, 2)  # channels of l = 1 that vary as x, y, z

@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_limits
 from xanesflow.codes.feff8l.contour import absorption, thin_mesh
 from xanesflow.codes.feff8l.read_outputs import BOHR_ANGSTROM, HARTREE_EV, Atomic
 from xanesflow.codes.feff8l.scattering import Scattering
-
-Floats = NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 GAP_IN_GAMMA = 1.25
 """Largest gap of the energies at which scattering is solved, in units of Γ; the spline between costs 0.1 %."""

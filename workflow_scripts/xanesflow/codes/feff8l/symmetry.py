@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-Floats = NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 TOLERANCE_BOHR = 2e-3
 """How far an atom may lie from the image of its partner."""

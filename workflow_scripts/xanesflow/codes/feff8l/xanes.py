@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xanesflow.codes.feff8l.convergence import Convergence, read_convergence
 from xanesflow.codes.feff8l.fermi_level import FIELD_TOO_LOW_EV, learned_level
@@ -26,6 +25,7 @@ from xanesflow.codes.feff8l.programs import run_program
 from xanesflow.codes.feff8l.read_outputs import HARTREE_EV, Atomic, read_atomic
 from xanesflow.codes.feff8l.spectrum import Spectrum, compute_spectrum
 from xanesflow.codes.feff8l.write_inputs import Feff8lCluster, ask_for_xanes, feff_inp
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import NoSpectrumError, ProgramError, XanesflowError
 from xanesflow.core.files import check_room
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 UNSETTLED_EV = 1.0
 """A field whose Fermi level moved by more than this in the last iteration gets more: it may be off by some eV."""
 
-Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
 
 

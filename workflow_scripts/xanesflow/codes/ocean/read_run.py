@@ -29,7 +29,7 @@ from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import OCEAN
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
 from xanesflow.codes.vasp.make_spectrum import cross_section
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing, plural
 from xanesflow.core.units import BOHR_ANGSTROM, HARTREE_EV
@@ -51,8 +51,8 @@ class _Spectrum:
     level: str | None
     photon: int
     version: str
-    energy_ev: Array
-    epsilon2: Array
+    energy_ev: Floats
+    epsilon2: Floats
     half_width_ev: float
     volume: float | None
 
@@ -152,7 +152,7 @@ def average(
     dipole = [each for each in mine if _photon(given, each.photon).operator != "quad"]
     mine = dipole or mine
     directions = [_photon(given, each.photon).direction for each in mine]
-    weights: Array | None = np.full(len(mine), 1 / len(mine))
+    weights: Floats | None = np.full(len(mine), 1 / len(mine))
     if structure is not None:
         weights = weights_of(directions, site_rotations(structure, site_index))
     if weights is None:

@@ -14,7 +14,8 @@ import numpy as np
 from xanesflow.codes.vasp.broadening import broaden_lorentzian
 from xanesflow.codes.vasp.constants import Processing
 from xanesflow.codes.vasp.read_steps import CoreHole
-from xanesflow.core.energy_grid import RANGE_EV, Array
+from xanesflow.core.array_types import Floats
+from xanesflow.core.energy_grid import RANGE_EV
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import BOHR_ANGSTROM, INVERSE_FINE_STRUCTURE, RYDBERG_EV
 
@@ -28,12 +29,12 @@ _FILLED_EV = 1.0  # absorption further than this below the Fermi level cannot be
 class VaspSpectrum:
     """A broadened spectrum on VASP's grid, up to the end of its bands."""
 
-    energy_ev: Array  # (n,) absolute photon energies
-    cross_section: Array  # (n,) absorption cross section of the absorber in bohr²
+    energy_ev: Floats  # (n,) absolute photon energies
+    cross_section: Floats  # (n,) absorption cross section of the absorber in bohr²
     edge_ev: float  # the first energy with absorption before the broadening
 
 
-def cross_section(energies_ev: Array, epsilon2: Array, volume_a3: float) -> Array:
+def cross_section(energies_ev: Floats, epsilon2: Floats, volume_a3: float) -> Floats:
     """Compute the absorption cross section E ε₂ V / (2 Ry · α⁻¹) of the one absorber in a cell.
 
     Args:

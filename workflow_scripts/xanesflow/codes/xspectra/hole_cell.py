@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 from xanesflow.codes.polarisations import point_group, site_rotations
 from xanesflow.codes.supercell import find_absorber, make_supercell, repeat_by_matrix
 from xanesflow.codes.xspectra.lanczos import keeps_grid
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 
 Matrix = Sequence[Sequence[int]]
@@ -29,7 +29,7 @@ class HoleCell:
     """A cell with one absorber, in the orientation of the crystal."""
 
     structure: Structure  # its atoms; the absorber comes first
-    rotations: list[Array]  # Cartesian rotations of the cell that leave the absorber where it is
+    rotations: list[Floats]  # Cartesian rotations of the cell that leave the absorber where it is
     distance_a: float  # from the hole to its nearest image, in Å
 
     def grid(self, length_a: float) -> tuple[int, int, int]:
@@ -116,13 +116,13 @@ def _sublattices(index: int) -> Iterator[NDArray[np.int64]]:
                 yield np.array([[a, x, y], [0, b, z], [0, 0, c]])
 
 
-def _shortest(cell: Array) -> float:
+def _shortest(cell: Floats) -> float:
     reduced = Lattice(cell).get_lll_reduced_lattice().matrix
     steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
     return float(np.linalg.norm(steps @ reduced, axis=1).min())
 
 
-def _keeps(cell: Array, rotation: Array) -> bool:
+def _keeps(cell: Floats, rotation: Floats) -> bool:
     """Whether a rotation maps a lattice onto itself."""
     turned = cell @ rotation.T @ np.linalg.inv(cell)
     return bool(np.abs(turned - np.round(turned)).max() < 1e-4)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.units import INVERSE_FINE_STRUCTURE, RYDBERG_EV
 
@@ -31,18 +31,18 @@ class Chain:
 
     weight: float  # part of the average over k-points and polarisations that it stands for
     norm: float  # of the first vector
-    a: Array  # (m,) diagonal in Ry
-    b: Array  # (m - 1,) beside it in Ry
+    a: Floats  # (m,) diagonal in Ry
+    b: Floats  # (m - 1,) beside it in Ry
 
 
-def signed_axes(rotations: Sequence[Array]) -> list[Array]:
+def signed_axes(rotations: Sequence[Floats]) -> list[Floats]:
     """Return the rotations that map each Cartesian axis onto an axis, with their negatives for time reversal."""
     kept = [r for r in rotations if np.allclose(np.abs(np.abs(r) - np.round(np.abs(r))), 0, atol=1e-5)]
     return [np.round(sign * r) for r in kept for sign in (1, -1)]
 
 
 def inequivalent_pairs(
-    grid: tuple[int, int, int], shift: tuple[int, int, int], cell: Array, rotations: Sequence[Array]
+    grid: tuple[int, int, int], shift: tuple[int, int, int], cell: Floats, rotations: Sequence[Floats]
 ) -> dict[tuple[int, int], int]:
     """Find the pairs of k-point and Cartesian axis that the others follow from.
 
@@ -88,7 +88,7 @@ def inequivalent_pairs(
 
 
 def keeps_grid(
-    grid: tuple[int, int, int], shift: tuple[int, int, int], cell: Array, rotations: Sequence[Array]
+    grid: tuple[int, int, int], shift: tuple[int, int, int], cell: Floats, rotations: Sequence[Floats]
 ) -> bool:
     """Return whether all rotations map a grid of k-points onto itself; arguments as for `inequivalent_pairs`."""
     points = np.array([(i, j, k) for i in range(grid[0]) for j in range(grid[1]) for k in range(grid[2])])
@@ -156,8 +156,8 @@ def read_chains(text: str, weights: dict[int, float]) -> tuple[list[Chain], floa
 
 
 def spectrum_of(
-    chains: Sequence[Chain], *, core_ev: float, fermi_ev: float, energy_ev: Array, width_ev: float
-) -> Array:
+    chains: Sequence[Chain], *, core_ev: float, fermi_ev: float, energy_ev: Floats, width_ev: float
+) -> Floats:
     """Return the cross section (n,) in bohr² at energies relative to the Fermi level.
 
     Args:
@@ -185,7 +185,7 @@ def as_plain(chains: Sequence[Chain]) -> list[dict[str, Any]]:
     return [{"weight": c.weight, "norm": c.norm, "a": _short(c.a), "b": _short(c.b)} for c in chains]
 
 
-def _short(values: Array) -> list[float]:
+def _short(values: Floats) -> list[float]:
     return [float(f"{value:.9g}") for value in values]
 
 

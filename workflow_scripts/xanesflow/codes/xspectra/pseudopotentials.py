@@ -19,7 +19,7 @@ import numpy as np
 
 from xanesflow.codes.xspectra.atoms import atom_input, ions_input
 from xanesflow.codes.xspectra.scf import last_words
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import FailedRunError
 from xanesflow.core.files import sha256_text
 
@@ -154,7 +154,7 @@ def write_core_wave(upf: str, path: Path) -> None:
     path.write_text("# 1S\n" + "".join(f"{r:.15e} {wave:.15e}\n" for r, wave in rows), encoding="ascii")
 
 
-def _numbers(upf: str, tag: str) -> Array:
+def _numbers(upf: str, tag: str) -> Floats:
     body = re.search(rf"<{tag}(?:\s[^>]*)?>(.*?)</{tag}>", upf, re.DOTALL)
     assert body is not None  # every UPF of ld1.x has it
     return np.array(body[1].split(), dtype=float)

@@ -10,7 +10,7 @@ import numpy as np
 from xraydb import xray_edge
 
 from xanesflow.codes.read_text import text_of
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import plural
 
@@ -43,8 +43,8 @@ class Calculation:
     energy_zero_ev: float | None  # in the band structure, from which energies count; None: the output does not say
     fault: str  # why it cannot be used; empty: it can
     reason: str  # of the fault, one of `xanesflow.core.reasons.REASONS`
-    energy_ev: Array  # (n,) relative to `energy_zero_ev`
-    cross_section: Array  # (n,) in bohr²
+    energy_ev: Floats  # (n,) relative to `energy_zero_ev`
+    cross_section: Floats  # (n,) in bohr²
 
 
 def is_output(content: bytes) -> bool:
@@ -100,7 +100,7 @@ def _fault(text: str, data: str) -> tuple[str, str]:
     return "", ""
 
 
-def _curve(name: str, data: str) -> tuple[Array, Array]:
+def _curve(name: str, data: str) -> tuple[Floats, Floats]:
     """Read energies and the total cross section; spin-polarised runs have two columns more, for each spin."""
     try:
         rows = [list(map(float, line.split())) for line in data.splitlines() if line.strip() and line[0] != "#"]

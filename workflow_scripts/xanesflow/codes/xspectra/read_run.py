@@ -24,7 +24,7 @@ from xanesflow.codes.run_description import RunDescription, check_edge, read_fil
 from xanesflow.codes.xspectra.hole_job import LANCZOS
 from xanesflow.codes.xspectra.lanczos import from_plain, spectrum_of
 from xanesflow.codes.xspectra.read_calculation import Calculation, is_output, read_calculation
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import listing, plural
 
@@ -200,7 +200,7 @@ def average(good: list[Calculation], structure: Structure | None, site_index: in
     widths = {each.half_width_ev for each in good}
     if len(widths) > 1 or None in widths:
         raise BadRunError("unreadable", "the polarisations are not broadened alike, by one constant width each")
-    weights: Array | None = np.full(len(good), 1 / len(good))
+    weights: Floats | None = np.full(len(good), 1 / len(good))
     if structure is not None:
         weights = weights_of([each.direction for each in good], site_rotations(structure, site_index))
     if weights is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import NotCalibratedError
 from xanesflow.core.provenance import provenance
 from xanesflow.evaluation.error_bars.calibration import Calibration, Ensemble, cross_fit, materials_of
@@ -18,8 +19,6 @@ from xanesflow.evaluation.load_seeds import ensemble_of, load_seeds
 from xanesflow.evaluation.predictions_file import Uncertainty
 
 logger = logging.getLogger(__name__)
-
-Floats = npt.NDArray[np.float64]
 
 
 def calibrate_model(

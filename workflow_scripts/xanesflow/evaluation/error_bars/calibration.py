@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import NotCalibratedError, XanesflowError
 from xanesflow.core.sites import parent_of, parse_site_id
 from xanesflow.core.text import plural
 from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.error_bars.error_scale import ErrorScale
 from xanesflow.evaluation.metrics import spectrum_mse
-
-Floats = npt.NDArray[np.float64]
 
 LEVELS = np.arange(1, 100) / 100
 """Levels of the bands: the shares of points that they should hold."""

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.standardise import mean_and_deviation
-
-Floats = npt.NDArray[np.float64]
 
 AXES = 32
 """Principal axes in which distances are measured: as good as all features, and small enough to store."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from xanesflow.core.array_types import Floats
 
 SMOOTHING_POINTS = 4.0
 """Standard deviation, in grid points (1 eV), of the Gaussian that smooths mean squares in energy. With it, few

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.tables import write_rows
 from xanesflow.evaluation.error_bars.calibration import LEVELS, materials_of
 from xanesflow.evaluation.metrics import spectrum_mse
 from xanesflow.evaluation.predictions_file import Predictions, Uncertainty
-
-Floats = npt.NDArray[np.float64]
 
 COLUMNS = (
     "model", "features", "element", "theory", "part", "members", "fitted", "n_fit", "n_fit_materials", "n",

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from xanesflow.codes.feff8l.field import DESCRIBED
 from xanesflow.codes.feffq.read_field import FIELD as QUICK_FIELD
 from xanesflow.codes.registry import run_features
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import MAX_FLAT_START_EV, N_POINTS, STEP_EV, check_covered
 from xanesflow.core.errors import BadRunError, GridNotCoveredError
 from xanesflow.core.files import sha256_text
 
-Floats = NDArray[np.float64]
 Row = NDArray[np.float32]
 
 MARGIN_POINTS = 24

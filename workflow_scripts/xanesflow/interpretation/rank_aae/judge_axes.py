@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.figures_of_merit import JUDGED_CN, f1_of, scores_of
 from xanesflow.interpretation.rank_aae.networks import AXES
-
-Floats = npt.NDArray[np.float64]
 
 _CN = 1  # column of the coordination number among the ranked descriptors
 

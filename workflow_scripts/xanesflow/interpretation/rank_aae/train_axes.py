@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from xanesflow.core.array_types import Floats
 from xanesflow.interpretation.one_thread import one_thread
 from xanesflow.interpretation.rank_aae import losses
 from xanesflow.interpretation.rank_aae.networks import RankAae
 
-Floats = npt.NDArray[np.float64]
 _SPECTRUM_NOISE = 0.02
 _REVERSAL, _REVERSAL_RISES = 0.72, 0.4
 _LEAST_RATE = 0.02

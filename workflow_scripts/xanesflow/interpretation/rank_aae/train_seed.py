@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import N_POINTS
 from xanesflow.core.files import atomic_path
 from xanesflow.core.provenance import provenance
@@ -31,7 +31,6 @@ from xanesflow.interpretation.targets import FEWEST_KNOWN
 from xanesflow.interpretation.training_data import TrainingData, read_training_data
 from xanesflow.interpretation.views import see
 
-Floats = npt.NDArray[np.float64]
 log = logging.getLogger(__name__)
 
 MODEL = "rank_aae"

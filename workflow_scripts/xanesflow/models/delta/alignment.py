@@ -8,12 +8,10 @@ constant beyond the ends.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import N_POINTS, STEP_EV
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS, MARGIN_POINTS
-
-Floats = npt.NDArray[np.float64]
 
 SEARCHED_EV = np.arange(-5.5, 5.51, 0.05)
 """Shifts to try."""

@@ -18,13 +18,12 @@ import numpy.typing as npt
 from scipy.linalg import solve
 
 from xanesflow.codes.registry import run_features
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS
 from xanesflow.models.delta.delta_model import components, delta_inputs, input_sizes
 from xanesflow.models.kernel_ridge import kernel_between, standardised_inputs
-
-Floats = npt.NDArray[np.float64]
 
 LENGTH, NOISE = 1.5, 0.01
 """Length and noise of the kernel, about as chosen by delta models of published Cu spectra (docs/studies/delta.md)."""

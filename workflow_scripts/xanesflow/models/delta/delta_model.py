@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xanesflow.config.kinds import DELTA
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.core.text import plural
@@ -39,8 +40,6 @@ from xanesflow.models.delta import alignment
 from xanesflow.models.kernel_ridge import MOST_SITES, KernelRidge, leave_out_materials
 from xanesflow.models.model_kinds import ModelCard, TrainedModel
 from xanesflow.models.subset_data import SubsetData
-
-Floats = npt.NDArray[np.float64]
 
 FEWEST_PAIRS = 20
 """The fewest training sites with both spectra; fewer are not enough to choose lengths and noises."""

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from xanesflow.core.array_types import Floats
 from xanesflow.core.feature_names import REDUCED
 
 VARIANCE = 0.99
 """Share of a descriptor's variance over the training part that its principal components hold."""
-
-Floats = npt.NDArray[np.float64]
 
 
 def fit_projection(dimensions: Mapping[str, int], training: npt.NDArray[np.floating]) -> npt.NDArray[np.float32] | None:

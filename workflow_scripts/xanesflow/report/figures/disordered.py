@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.figures import MODEL, TRUTH, figure, panels, write_note
 from xanesflow.core.sites import parent_of, rows_of_sites
 from xanesflow.core.tables import read_parquet
@@ -24,8 +24,8 @@ class Crystal:
 
     name: str  # its id
     formula: str  # reduced formula of a cell
-    cells: Array  # (k, 141) mean of each cell over its absorbers, bohr²
-    mean: Array  # (141,) of the cells, weighted with their absorbers
+    cells: Floats  # (k, 141) mean of each cell over its absorbers, bohr²
+    mean: Floats  # (141,) of the cells, weighted with their absorbers
     of: int  # number of cells; those with a site that has no spectrum are not among the k
 
 

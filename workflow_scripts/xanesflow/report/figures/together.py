@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xanesflow.core.energy_grid import Array
+from xanesflow.core.array_types import Floats
 from xanesflow.core.figures import BASELINE, ENERGY, MODEL, TRUTH, figure, panels, write_note
 from xanesflow.core.text import plural
 from xanesflow.evaluation.metrics import spectrum_mse
@@ -36,10 +36,10 @@ class Judged:
 
     site: str
     subset: str
-    energy_ev: Array
-    spectrum: Array
-    prediction: Array
-    baseline: Array
+    energy_ev: Floats
+    spectrum: Floats
+    prediction: Floats
+    baseline: Floats
     error: float
     of_baseline: float
 
