@@ -237,7 +237,7 @@ def without_times(text):
 def test_a_run_that_is_not_shown_on_a_terminal(start, tmp_path):
     write_results(tmp_path / "out")
     process = start(f"say({RECORDED!r})", "--directory", "out", "--cores", "3")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert without_times(out) == (
         "This runs the whole workflow on well-known structures. "
@@ -257,14 +257,14 @@ def test_a_run_that_is_not_shown_on_a_terminal(start, tmp_path):
 def test_a_run_that_finds_nothing_to_do(start, tmp_path):
     write_results(tmp_path / "out")
     process = start("say('Nothing to be done (all requested files are present and up to date).')", "-d", "out")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert without_times(out).endswith("There was nothing to do: an earlier run has made everything.\n" + END)
 
 
 def test_a_run_that_fails(start, tmp_path):
     process = start(f"say({BEFORE_THE_FIRST_JOB + FAILED!r}); sys.exit(1)")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert f"FAILED {SENTENCE}\n" in out and "\x1b" not in out
     assert without_times(err) == (
@@ -276,7 +276,7 @@ def test_a_run_that_fails(start, tmp_path):
 
 def test_a_snakemake_that_fails_without_a_sentence(start):
     process = start("say('one\\n\\ntwo'); sys.exit(7)")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.search(r"Snakemake ended with exit code 7: .*one \| two", err)
 
@@ -307,7 +307,7 @@ def test_stopping_leaves_nothing_at_work(start, tmp_path, signals, deaf):
     for number in signals:
         process.send_signal(number)
         time.sleep(0.5)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err == "stopped; the same command continues where it was\n"
     assert "FAILED" not in out

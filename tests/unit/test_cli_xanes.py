@@ -352,7 +352,7 @@ def test_ctrl_c_or_sigterm_says_stopped_and_leaves_no_process_and_no_scratch(tmp
         # FEFF is asked for its version before the folder for the results is made.
         assert until(lambda: (tmp_path / "out").exists() and working_in(scratch)) and process.poll() is None
         process.send_signal(asked)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130

@@ -176,7 +176,7 @@ def test_ctrl_c_ends_the_program_too(run, monkeypatch):
     original = subprocess.Popen.wait
 
     def interrupted(self, timeout=None):
-        until((run.folder / "own").exists, seconds=10)
+        until((run.folder / "own").exists)
         for error in waits:
             raise error
         return original(self, timeout)

@@ -166,7 +166,7 @@ def test_a_holder_shows_that_it_lives_and_ends_when_it_was_taken_over(tmp_path, 
         claim = Claim(tmp_path / "job.holder")
         claim.take()
         os.utime(claim.path, (0, 0))
-        until(lambda: claim.path.stat().st_mtime > 0, seconds=10)
+        until(lambda: claim.path.stat().st_mtime > 0)
         assert not ended.is_set()
         write_claim(claim.path, elsewhere(token="another"))
         assert ended.wait(10)

@@ -59,7 +59,7 @@ def test_a_killed_match_loses_only_the_site_that_it_was_computing(match, tmp_pat
     assert len(spectra) == 3 and not any(each.failure for each in spectra.values())
     assert started(tmp_path) == {"Sr": 1, "Ca": 1, "Ba": 2}
     hanging = int((tmp_path / "marks/Ba 0").read_text().split()[0])
-    until(lambda: not is_alive(hanging), seconds=10)
+    until(lambda: not is_alive(hanging))
     match()
     assert started(tmp_path) == {"Sr": 1, "Ca": 1, "Ba": 2}
 

@@ -207,7 +207,7 @@ def test_after_a_kill_only_what_is_missing_is_computed_and_nothing_goes_on(campa
     assert len(list((campaign.folder / "scratch").iterdir())) == 1
     process.kill()
     process.join()
-    until(lambda: not any(map(is_alive, pids)), seconds=5)
+    until(lambda: not any(map(is_alive, pids)))
     assert sorted(path.stem for path in (campaign.kept / "0000").glob("[!.]*.zip")) == ["m-ba_001", "m-ca_001"]
     assert campaign.computed() == {"Ba": 1, "Ca": 1, "Sr": 1}
     assert set(outcomes(campaign.run()).values()) == {"finished"}
