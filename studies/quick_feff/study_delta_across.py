@@ -25,6 +25,7 @@ from study_quick_feff import Known, copper_sites, published_sites
 
 from xanesflow.codes.registry import engine_of
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import energy_grid
 from xanesflow.core.sites import site_id
 from xanesflow.features.cheap_runs.columns import FIELD, FRAME_POINTS, OF_RUN, columns_of
@@ -33,8 +34,6 @@ from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.delta.alignment import best_shifts, onto_grid
 from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
 from xanesflow.models.subset_data import SubsetData
-
-Array = np.ndarray
 
 BLOCKS = ("chgnet", "radial", "angular")
 OPTIONS = {"FEFF8L": {"fermi_level": "scf"}, "FEFFQ": {}}
@@ -72,11 +71,13 @@ def main() -> None:
             print(*of.values(), row["error"], row["processor_s"], flush=True)
 
 
-def together(known: list[Known], rows: list[dict[str, Any]], cheap: str) -> tuple[SubsetData, Array]:
+def together(
+    known: list[Known], rows: list[dict[str, Any]], cheap: str, *, divided: bool = True
+) -> tuple[SubsetData, np.ndarray]:
     """All sites with a good run as one subset.
 
     Returns:
-        The subset, spectra and runs divided by the mean of each run, and the metal (n,) of each site.
+        The subset, spectra and runs divided by the mean of each run if told so, and the metal (n,) of each site.
     """
     by_site = {(row["element"], row["material"], row["site"]): row for row in rows if not row["error"]}
     pairs = [(one, by_site[key]) for one in known if (key := (one.element, one.material, one.site)) in by_site]
@@ -89,7 +90,7 @@ def together(known: list[Known], rows: list[dict[str, Any]], cheap: str) -> tupl
             continue
         start = PAPER_ENERGY_START_EV[one.element]
         columns = columns_of(cheap, np.array(row["energy"]), np.array(row["mu"]), row["record"], start)
-        mean = float(columns[:FRAME_POINTS].mean())
+        mean = float(columns[:FRAME_POINTS].mean()) if divided else 1.0
         columns[:FRAME_POINTS] /= mean
         if cheap == "feff8l":
             columns[FRAME_POINTS + len(FIELD) + OF_RUN.index("edge_ev")] -= start
@@ -125,7 +126,7 @@ def print_table(known: list[Known], rows: list[dict[str, Any]], cheap: str) -> N
         print(f"{metal}: {len(mine)} sites, shifts {mine.mean():+.2f} ± {mine.std():.2f} eV")
     print("\n| metal | known sites | as it is | moved as the known ones, or Cu | delta of Cu and these | delta of all "
           "other metals and these |\n| --- | --- | --- | --- | --- | --- |")  # fmt: skip
-    every: dict[int, list[Array]] = {number: [] for number in KNOWN_SITES}
+    every: dict[int, list[Floats]] = {number: [] for number in KNOWN_SITES}
     for metal in (name for name in PAPER_ENERGY_START_EV if name != "Cu" and name in metals):
         mine = np.flatnonzero(metals == metal)
         for number in KNOWN_SITES:
@@ -152,13 +153,13 @@ def print_table(known: list[Known], rows: list[dict[str, Any]], cheap: str) -> N
         print(f"| all | {number} | {cells} |")
 
 
-def learned(data: SubsetData, cheap: str, rows: Array) -> Any:
+def learned(data: SubsetData, cheap: str, rows: np.ndarray) -> Any:
     """A delta model of some rows."""
     split = np.where(np.isin(np.arange(len(data.split)), rows), "train", "test")
     return fit_delta(replace(data, split=split), DeltaSettings(cheap))
 
 
-def relative_rms(found: Array, truth: Array) -> Array:
+def relative_rms(found: Floats, truth: Floats) -> Floats:
     """(n,) root mean square difference over the mean of the truth."""
     return np.sqrt(np.mean((found - truth) ** 2, axis=1)) / truth.mean(axis=1)
 

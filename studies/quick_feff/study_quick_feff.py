@@ -8,7 +8,7 @@
 Sites with a spectrum at the paper's settings: those of `compute_reference.py` (FEFF 10), and published ones (FEFF
 9.9.1): validation sites of Ti V Cr Co Ni whose material also holds Cu and therefore has a POSCAR in the archive of Cu
 runs, and Cu sites of that archive by chance (seed 0), one for each material. Materials whose hash is even choose the
-settings, the others judge them. `--sources drawn` takes 35 further Cu sites, on which nothing was chosen. One row for
+settings, the others judge them. `--sources drawn` takes 80 further Cu sites, on which nothing was chosen. One row for
 each site and setting in DIR/rows.jsonl; what stands there or in quick.npz is not computed again.
 """
 
@@ -34,12 +34,11 @@ from xanesflow.codes.feff8l.options import EngineSettings
 from xanesflow.codes.feffq.engine import FeffqEngine
 from xanesflow.codes.feffq.options import SETTINGS, FeffqOptions, QuickSettings
 from xanesflow.config.curation import PAPER_ENERGY_START_EV
+from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import MAX_FLAT_START_EV, energy_grid, onto_grid
 from xanesflow.core.figures import figure, in_thousandths, panels
 from xanesflow.core.files import sha256_text
 from xanesflow.core.sites import parse_site_id
-
-Array = np.ndarray
 
 FAST, NEAR = SETTINGS["fast"], SETTINGS["near"]
 PACKED = Path(__file__).with_name("quick.npz")
@@ -77,7 +76,7 @@ class Known:
     material: str
     site: int
     structure: Structure
-    spectrum: Array
+    spectrum: Floats
 
     @property
     def judges(self) -> bool:
@@ -181,8 +180,8 @@ def copper_sites(given: argparse.Namespace) -> Iterator[Known]:
 
 
 def drawn_sites(given: argparse.Namespace) -> Iterator[Known]:
-    """The first Cu sites by the SHA-256 of their ids: 15 of the published training part, 20 of the validation part."""
-    for part, number in (("train", 15), ("val", 20)):
+    """The first Cu sites by the SHA-256 of their ids: 20 of the published validation part, 60 of the training part."""
+    for part, number in (("val", 20), ("train", 60)):
         ids = (given.data / f"3dtm_xanes_ml2024/splits/Cu_FEFF_{part}.txt").read_text().split()
         sites = [parse_site_id(name) for name in sorted(ids, key=sha256_text)]
         runs = ((m, k) for m, k in sites if (given.archive / f"Cu/{m}/FEFF-XANES/{k:03d}_Cu/xmu.dat").exists())
@@ -201,7 +200,7 @@ def copper_site(given: argparse.Namespace, material: str, site: int) -> Known:
 SOURCES = {"feff10": feff10_sites, "published": published_sites, "copper": copper_sites, "drawn": drawn_sites}
 
 
-def on_grid(one: Known, row: dict[str, Any], shift: float) -> Array:
+def on_grid(one: Known, row: dict[str, Any], shift: float) -> Floats:
     """(141,) a quick spectrum on the grid of its element, shifted by so many eV."""
     return np.interp(energy_grid(PAPER_ENERGY_START_EV[one.element]), np.array(row["energy"]) + shift, row["mu"])
 
@@ -292,12 +291,12 @@ def print_row(name: str, ground: str, pairs: list[tuple[Known, dict[str, Any]]],
     print(f"| {' | '.join(cells)} |")
 
 
-def middle_and_high(values: Array) -> str:
+def middle_and_high(values: Floats) -> str:
     """Median and 90 % quantile."""
     return f"{np.median(values):.3f}, {np.quantile(values, 0.9):.3f}"
 
 
-def eta(good: list[tuple[Known, dict[str, Any]]], errors: Array, data: Path) -> float:
+def eta(good: list[tuple[Known, dict[str, Any]]], errors: Floats, data: Path) -> float:
     """Median squared error of the mean published validation spectrum over that of the quick spectra; of one element."""
     elements = {one.element for one, _ in good}
     path = data / f"3dtm_xanes_ml2024/{min(elements)}_FEFF_val.npz"
