@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from pymatgen.core import Structure
 
-from xanesflow.features import get_featurizer
+from xanesflow.features.featurizers import get_featurizer
 
 sys.path.append(str(Path(__file__).parents[1] / "tests/support"))
 import matgl_reference

@@ -7,7 +7,7 @@ from functools import cache
 import typer.testing
 from typer.testing import CliRunner, Result
 
-from xanesflow.cli import app
+from xanesflow.cli.commands import app
 
 # It makes all commands anew for each call, which takes longer than most of them.
 typer.testing._get_command = cache(typer.testing._get_command)

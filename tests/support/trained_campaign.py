@@ -14,7 +14,7 @@ from subset_groups import write_subset
 from xanesflow.config.training_settings import TrainingSettings
 from xanesflow.evaluation.error_bars.calibrate import calibrate_model
 from xanesflow.evaluation.predict_spectra import predict_spectra
-from xanesflow.features import get_featurizer
+from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.network.fit import train_model
 
 SETTINGS = TrainingSettings(widths=(16,), batch_size=16, dropout=0.0, max_epochs=30, learning_rate=3e-3)

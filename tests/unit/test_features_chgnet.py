@@ -7,8 +7,8 @@ import pytest
 from features_data import copper, lonely_atom, rutile, some_structures
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.features import get_featurizer
 from xanesflow.features.featurize_structures import FeatureFailure
+from xanesflow.features.featurizers import get_featurizer
 from xanesflow.features.graph_networks import chgnet as ours
 
 

@@ -11,10 +11,11 @@ import pytest
 from features_data import copper, m3gnet_folder, pair_and_one_apart, polonium, rutile
 
 from xanesflow.core.errors import XanesflowError
+from xanesflow.core.feature_names import parse_features
 from xanesflow.core.files import sha256_file
-from xanesflow.features import get_featurizer, parse_features, read_features
-from xanesflow.features.compute_features import compute_features
+from xanesflow.features.compute_features import compute_features, read_features
 from xanesflow.features.featurize_structures import groups
+from xanesflow.features.featurizers import get_featurizer
 from xanesflow.features.graph_networks.weights import M3GNET_HASH
 
 

@@ -22,8 +22,9 @@ from features_data import (
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.features import featurize_structures, get_featurizer
+from xanesflow.features import featurize_structures
 from xanesflow.features.featurize_structures import FeatureFailure, Featurizer
+from xanesflow.features.featurizers import get_featurizer
 from xanesflow.features.graph_networks import matgl_sum
 from xanesflow.features.graph_networks.m3gnet import M3GNetFeaturizer
 from xanesflow.features.graph_networks.m3gnet_network import M3GNetNetwork

@@ -8,8 +8,8 @@ from features_data import copper, lonely_atom, pair_and_one_apart, rutile
 from numpy.polynomial.legendre import Legendre
 from pymatgen.core import Lattice, Structure
 
-from xanesflow.features import get_featurizer
 from xanesflow.features.featurize_structures import FeatureFailure
+from xanesflow.features.featurizers import get_featurizer
 
 CENTRES = [1.6, 1.9, 2.2, 2.5, 2.8, 3.1, 3.4, 3.7, 4.0, 4.3, 4.6, 4.9, 5.2, 5.5, 5.8]
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HEAVY = ("chgnet", "h5py", "larch", "matgl", "matplotlib", "numpy", "pandas", "pyarrow", "pymatgen", "scipy", "torch")
-CALL = "from xanesflow.cli import app\ntry:\n    app({})\nexcept SystemExit:\n    pass"
+CALL = "from xanesflow.cli.commands import app\ntry:\n    app({})\nexcept SystemExit:\n    pass"
 PREDICT = "import xanesflow.cli.show_predictions, xanesflow.features.graph_networks.m3gnet"
 PLAN = "import xanesflow.config.campaign, xanesflow.config.load, xanesflow.config.preflight"
 FEFF8L = """
@@ -26,7 +26,6 @@ CASES = {
     "help of measured": (CALL.format(["measured", "--help"]), "xraydb"),
     "the page's server": ("import xanesflow.app.server", ""),
     "planning": (PLAN, "-numpy"),
-    "the package of features": ("import xanesflow.features", "-numpy h5py pymatgen scipy pandas"),
     "looking for FEFF 8 Lite": (FEFF8L, "-numpy pymatgen scipy"),
     "reading structures": (
         "import xanesflow.structures.collect_structures",

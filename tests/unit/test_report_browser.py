@@ -1,7 +1,5 @@
 """The report in a real browser: from a file, without network, by mouse and by keyboard, light and dark."""
 
-import shutil
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -17,7 +15,6 @@ from xanesflow.report.explorer.explorer import ExplorerFiles
 from xanesflow.report.explorer.feature_map import NEIGHBOURS, map_features
 from xanesflow.report.page import make_report
 
-CHROMIUM = shutil.which("chromium")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 EVIL = "<img src=x onerror=window.harm=1><script>window.harm=2<script>"
 PARTS = ["train"] * 5 + ["val"] * 2 + ["test"] * 6
@@ -88,18 +85,6 @@ def report(tmp_path_factory):
     ]
     write_report(folder, cu, predictions, folder / "c.parquet", folder / "map.parquet")
     return folder, predictions
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all tests; they skip where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium to test the report with (Debian: apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (requirements-dev.txt)")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`python -m xanesflow`: the same as the command `xanesflow`."""
 
-from xanesflow.cli import app
+from xanesflow.cli.commands import app
 
 if __name__ == "__main__":
     app(prog_name="xanesflow")

@@ -5,21 +5,3 @@ needs when you call it. `xanesflow xanes`, for example, finds structure and site
 them in `spectra.compute_sites`, writes the results in `spectra.write_xanes`, and `compute_spectra` does all of it in
 turn.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from xanesflow.cli.commands import app
-
-__all__ = ["app"]
-
-
-def __getattr__(name: str) -> object:
-    """Import `app` only on request, so that the other modules work without typer."""
-    if name != "app":
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    from xanesflow.cli.commands import app
-
-    return app

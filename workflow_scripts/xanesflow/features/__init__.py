@@ -11,24 +11,3 @@
 `cheap_runs` makes features from runs of a cheaper level of theory, for delta models. Importing this package is quick:
 torch and the like are imported when a featurizer is made.
 """
-
-from typing import TYPE_CHECKING
-
-from xanesflow.core.feature_names import KNOWN, parse_features
-
-if TYPE_CHECKING:
-    from xanesflow.features.compute_features import SiteFeatures, read_features
-    from xanesflow.features.featurizers import get_featurizer
-
-__all__ = ["KNOWN", "SiteFeatures", "get_featurizer", "parse_features", "read_features"]
-
-
-def __getattr__(name: str) -> object:
-    """Import the names of `compute_features` and `featurizers` on first use: tables and pymatgen take a second."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    from importlib import import_module
-
-    return getattr(
-        import_module(f"xanesflow.features.{'featurizers' if name == 'get_featurizer' else 'compute_features'}"), name
-    )
