@@ -19,8 +19,10 @@ from feff_runs import feff_inp, perovskite
 from xanesflow.codes.feff import attempt
 from xanesflow.codes.feff.cards import scf_of
 from xanesflow.codes.feff.find_feff import Program
-from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 
@@ -73,7 +75,7 @@ def test_a_plain_run_is_one_attempt_and_no_correction(tmp_path, capfdbinary, mod
     assert (result["attempts"], result["corrections"], result["scf_iterations"]) == (1, [], 3)
     printed = capfdbinary.readouterr().out
     assert printed.startswith(b"Launching FEFF version FEFF 10.0.0") and b"Done with module: XAS spectra" in printed
-    files = {**read_folder(site.folder), "feff.out": printed}
+    files = {**read_files(site.folder, FEFF.files), "feff.out": printed}
     read_run(files, element="Cu", structure=perovskite("Cu", "Sr"), site_index=1)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.first_failure import LAUNCH, failed_module, line_of
 from xanesflow.codes.feff.read_logs import LOG, OF_THE_MACHINE, Fault
-from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.read_run import read_run
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.codes.run_files import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 from xanesflow.running.process import SIGNAL, Ended, run_command
@@ -97,7 +99,7 @@ def outcome_of(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutco
         module = failed_module((folder / LOG).read_text(encoding="utf-8", errors="replace"))
         return outcome("killed", f"FEFF{f', in its module {module.name},' if module else ''} was {ended.from_outside}")
     try:
-        read_run(read_folder(folder))
+        read_run(read_files(folder, FEFF.files))
     except BadRunError as error:
         return outcome(*_explain(error, ended.code))
     if ended.code:
