@@ -15,6 +15,7 @@ import sys
 import pytest
 import stand_in_feff
 from feff_runs import feff_inp, perovskite
+from small_disk import mounted
 
 from xanesflow.codes.feff import attempt
 from xanesflow.codes.feff.cards import scf_of
@@ -212,10 +213,11 @@ def test_a_module_that_may_not_be_executed_is_a_fault_of_the_machine(tmp_path):
 
 def test_a_full_disk_is_no_fault_of_the_site(tmp_path):
     """The stand-in ends with exit code 0 after it has written a part of xmu.dat, as FEFF does."""
-    site = Site(tmp_path, do="disk")
-    with pytest.raises(OSError, match="No space left on device"):
-        site.run()
-    assert not (site.folder / "result.json").exists() and not (site.folder / "xmu.dat").exists()
+    with mounted(tmp_path / "small", "size=1m") as small:
+        site = Site(small, do="disk")
+        with pytest.raises(OSError, match="No space left on device"):
+            site.run()
+        assert not (site.folder / "result.json").exists() and not (site.folder / "xmu.dat").exists()
 
 
 @pytest.mark.parametrize("name", ["log", "feff.out"])
