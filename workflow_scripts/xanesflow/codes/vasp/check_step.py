@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -76,7 +77,7 @@ def check_step(folder: Path) -> Figures:
         )
     if vasprun.parameters.get("ISPIN", 1) != 1:
         raise FailedRunError("engine_failed", "VASP computed a spin-polarised state")
-    species = _species(folder / "POSCAR")
+    species = species_of(folder / "POSCAR")
     if len(vasprun.potcar_symbols) != len(species):
         raise FailedRunError(
             "wrong_absorber", f"VASP saw {len(vasprun.potcar_symbols)} species where POSCAR has {len(species)}"
@@ -118,7 +119,7 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
     hole = [incar.get(tag) for tag in ("ICORELEVEL", "CLNT", "CLN", "CLL")]
     if hole != [2, 1, 1, 0] or not incar.get("CH_LSPEC"):
         raise FailedRunError("wrong_absorber", "INCAR asks for no hole in the 1s level of the first species")
-    if (number := _species(folder / "POSCAR")[0]) != 1:
+    if (number := species_of(folder / "POSCAR")[0][1]) != 1:
         raise FailedRunError("wrong_absorber", f"the species with the hole has {plural(number, 'atom')}, not one")
     if absorber is not None:
         first = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure[0]
@@ -176,9 +177,10 @@ def _last_energy(path: Path) -> float:
         raise FailedRunError("truncated", "OSZICAR ends without the line of the total energy") from None
 
 
-def _species(poscar: Path) -> list[int]:
-    """Count the atoms of each species in POSCAR; pymatgen would merge the absorber with the rest of its element."""
-    return [int(word) for word in poscar.read_text(encoding="utf-8").splitlines()[6].split()]
+def species_of(poscar: Path) -> list[tuple[str, int]]:
+    """Read symbol and number of atoms of each species; pymatgen would merge the absorber with its element."""
+    symbols, numbers = (line.split() for line in poscar.read_text(encoding="utf-8").splitlines()[5:7])
+    return [(re.split("[_/]", symbol)[0], int(number)) for symbol, number in zip(symbols, numbers, strict=True)]
 
 
 def _check_same(computed: Structure, asked: Structure) -> None:
