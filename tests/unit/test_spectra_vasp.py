@@ -200,6 +200,12 @@ def test_steps_that_differ_in_words_only_are_the_same(archive):
         read(hole, scf)
 
 
+def test_a_hole_that_relies_on_vasps_defaults_is_that_of_1s_in_the_first_species(archive):
+    scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
+    changed("INCAR", r"CLNT = 1\n|CLN = 1\n|CLL = 0\n", "")(hole)
+    assert b"CLN" not in hole["INCAR"] and read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
+
+
 def test_of_another_site_element_or_structure_is_told(archive):
     scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
     assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
