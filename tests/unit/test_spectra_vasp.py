@@ -153,7 +153,9 @@ FAULTS = {
     "OUTCAR ends early": ("hole", cut("OUTCAR", 0.99), "truncated", "OUTCAR ends before its time"),
     "OSZICAR ends early": ("SCF", cut("OSZICAR", 0.5), "truncated", "OSZICAR ends without"),
     "no INCAR": ("hole", without("INCAR"), "no_output", "INCAR is missing"),
-    "no POSCAR at all": ("hole", lambda files: files.update(POSCAR=b"\x00\xff"), "unreadable", "INCAR or POSCAR"),
+    "no POSCAR at all": ("hole", lambda files: files.update(POSCAR=b"\x00\xff"), "unreadable", "POSCAR is binary"),
+    "half a POSCAR": ("hole", cut("POSCAR", 0.5), "unreadable", "core hole: INCAR or POSCAR is not what VASP reads"),
+    "a POSCAR of VASP 4": ("hole", changed("POSCAR", "Ti Ti O\n", ""), "unreadable", "core hole: POSCAR does not name"),
     "no hole": ("hole", changed("INCAR", "ICORELEVEL = 2", "ICORELEVEL = 0"), "wrong_absorber", "no hole in the 1s"),
     "a hole in another species": ("hole", changed("INCAR", "CLNT = 1", "CLNT = 2"), "wrong_absorber", "first species"),
     "a hole in 2s": ("hole", changed("INCAR", "CLN = 1", "CLN = 2"), "wrong_absorber", "no hole in the 1s"),
@@ -198,6 +200,15 @@ def test_steps_that_differ_in_words_only_are_the_same(archive):
     hole["INCAR"] = hole["INCAR"].replace(b"4 4 0", b"4 3 0")
     with tells(match="give LDAUU as O 0, Ti 4 and O 0, Ti 3, Ti 4", reason="steps_differ", error=BadRunError):
         read(hole, scf)
+
+
+def test_remarks_and_titles_in_other_encodings_are_read(archive):
+    scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
+    more("! Maße in Å")(scf)
+    hole["INCAR"] = hole["INCAR"].replace(b"SIGMA = 0.05", b"SIGMA = 5.0d-2") + "! Maße in Å\n".encode("latin-1")
+    changed("POSCAR", "1 1 4", "1 1 4 ! 6 atoms, 999 in all")(hole)
+    hole["POSCAR"] = "Müller, Å".encode("latin-1") + hole["POSCAR"]
+    assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
 
 
 def test_a_hole_that_relies_on_vasps_defaults_is_that_of_1s_in_the_first_species(archive):

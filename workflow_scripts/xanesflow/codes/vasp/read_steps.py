@@ -20,6 +20,7 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 
 from xanesflow.codes.archive import Member, gunzip
+from xanesflow.codes.read_text import text_of
 from xanesflow.codes.vasp.check_step import check_core_hole, check_step, species_of
 from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
 from xanesflow.codes.vasp.step_tags import DEFAULTS, by_element, differing_tag
@@ -31,6 +32,7 @@ from xanesflow.core.files import read_small
 GROUND_STATE, CORE_HOLE = "ground state (VASP/SCF)", "core hole"
 
 _NEEDED = ("INCAR", "POSCAR", "OSZICAR", "OUTCAR", "vasprun.xml")
+_FORTRAN_EXPONENT = re.compile(r"(?<=\d|\.)[dD](?=[+-]?\d)")
 _AROUND_A = 6.0
 _SAME_A = 0.02  # coordinates of a POSCAR may have few digits
 
@@ -140,10 +142,31 @@ def _lay_out(files: Mapping[str, bytes], folder: Path) -> Path:
         if not files.get(name, b"").strip():
             raise FailedRunError("no_output", f"{name} is missing or empty")
         content = files[name]
+        if name == "INCAR":
+            content = _FORTRAN_EXPONENT.sub("e", text_of(name, content)).encode()
+        if name == "POSCAR":
+            content = _plain_poscar(text_of(name, content)).encode()
         _check_harmless(name, content)
         # Leave out a table that pymatgen takes seconds to parse, as we read it from OUTCAR.
         (folder / name).write_bytes(without_dielectric_function(content) if name == "vasprun.xml" else content)
     return folder
+
+
+def _plain_poscar(text: str) -> str:
+    """Leave out remarks behind symbols and numbers of atoms, which pymatgen cannot read.
+
+    Raises:
+        FailedRunError: unreadable, as there is no line of symbols.
+    """
+    lines = text.splitlines()
+    lines[5:7] = [re.split("[!#]", line)[0].rstrip() for line in lines[5:7]]
+    if re.fullmatch(r"[\s\d]+", "".join(lines[5:6])):
+        raise FailedRunError(
+            "unreadable",
+            "POSCAR does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers "
+            "of atoms",
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _check_harmless(name: str, content: bytes) -> None:
