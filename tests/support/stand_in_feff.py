@@ -203,7 +203,6 @@ class Feff:
         text = xmu(potentials["0"], atoms, chi)
         if orders.get("do") == "disk":
             Path("xmu.dat").write_text(text[:8192])
-            Path("room").symlink_to("/dev/full")  # where the room that is left is looked for, there is none
         else:
             Path("xmu.dat").write_text(text)
         self.say("Calculating XAS spectra ...", "Done with module: XAS spectra (FF2X: DW + final sum over paths).", "")

@@ -15,6 +15,7 @@ from fake_engine import Campaign
 from feff_runs import GRID_START_EV
 from pip_modules import write_modules
 from pymatgen.core import Lattice, Structure
+from small_disk import mounted
 
 from xanesflow.codes.feff.engine import FeffEngine
 from xanesflow.codes.feff.find_feff import MODULES, NEEDED, OTHER_WAYS, find_program, version_of
@@ -201,7 +202,8 @@ def test_a_chunk_keeps_good_and_corrected_runs_and_tells_them_apart(tmp_path):
 
 def test_a_full_disk_stops_the_chunk_and_fails_no_site(tmp_path):
     chunk = Chunk(tmp_path, Sr={"do": "disk"})
-    with pytest.raises(XanesflowError, match=r"Cu_FEFF chunk 0: the disk is full.*make room and run again"):
+    said = r"Cu_FEFF chunk 0: the disk is full.*make room and run again"
+    with mounted(chunk.campaign.folder / "scratch", "size=1m"), pytest.raises(XanesflowError, match=said):
         chunk.run()
     (chunk.control / "control.json").write_text("{}")
     assert chunk.run()["Sr"].record["outcome"] == "finished"

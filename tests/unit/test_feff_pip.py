@@ -16,11 +16,13 @@ from processes import until, working_in
 from xanesflow.codes.feff import pip_feff
 from xanesflow.codes.feff.attempt import AttemptOutcome
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
-from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
 from xanesflow.codes.feff.scatter import own_case, scatter
 from xanesflow.codes.feff8l.phase_file import read_phase_file, t_matrix, wave_number
 from xanesflow.codes.feff8l.read_pad import read_packed
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.core.errors import XanesflowError
 
 FCC = 3.61 / 2
@@ -86,7 +88,7 @@ def after_xsph(theirs, tmp_path):
 
 def test_it_is_feff_10_and_a_good_run(theirs):
     assert version_of(find_program(None)) == "10.0.0"
-    spectrum = read_run(read_folder(theirs))
+    spectrum = read_run(read_files(theirs, FEFF.files))
     assert spectrum.atomic_number == 29 and spectrum.shell == "K"
 
 
@@ -96,8 +98,8 @@ def test_our_scattering_is_feffs(theirs, after_xsph, monkeypatch):
     assert pip_feff.run_modules(after_xsph, own_scattering=True) == 0
     expected, ours = trace(theirs), trace(after_xsph)
     assert np.abs(ours - expected).max() < 5e-5 * np.abs(expected).max()
-    files = read_folder(after_xsph) | {"feff.out": (theirs / "feff.out").read_bytes()}
-    spectrum, feffs = read_run(files), read_run(read_folder(theirs))
+    files = read_files(after_xsph, FEFF.files) | {"feff.out": (theirs / "feff.out").read_bytes()}
+    spectrum, feffs = read_run(files), read_run(read_files(theirs, FEFF.files))
     np.testing.assert_array_equal(spectrum.energy_ev, feffs.energy_ev)
     assert np.abs(spectrum.cross_section - feffs.cross_section).max() < 1e-4 * feffs.cross_section.max()
 
@@ -234,7 +236,7 @@ def test_a_field_that_does_not_converge_is_given_more_iterations(tmp_path, capfd
     assert [(each["what"], each["from"], each["to"]) for each in result["corrections"]] == [("SCF iterations", 2, 100)]
     assert result["tried"][0]["reason"] == "not_converged" and result["command"].startswith("FEFF 10 of pip")
     assert result["own_scattering"] and result["module_seconds"]["pot"] > 0
-    files = read_folder(few) | {"feff.out": capfdbinary.readouterr().out}
+    files = read_files(few, FEFF.files) | {"feff.out": capfdbinary.readouterr().out}
     assert read_run(files).atomic_number == 29
 
 

@@ -4,6 +4,7 @@ import pytest
 from feff_runs import perovskite, rocksalt, run_files, write_files
 
 from xanesflow.codes.feff.read_cards import other_kind, physics_of, physics_of_inputs, physics_of_run, read_cards
+from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.feff.write_inputs import Feff
 from xanesflow.codes.finished_run import FinishedRun
@@ -134,6 +135,15 @@ def test_physics_cards_are_equal_however_they_are_written():
         assert old in text
         text = text.replace(old, new)
     assert physics_of(text) == expected
+
+
+@pytest.mark.parametrize("card", ["SCF, 7.0, 0, 100, 0.2, 3", "SCF 7.0d0 0 100", "scf 0.7D+1,0"])
+def test_commas_and_fortrans_exponents_are_read_as_feff_reads_them(card):
+    """FEFF 10's rdinp writes the same files for all of these forms."""
+    assert physics_of(PAPER.replace("SCF       7.0 0 100 0.2 3", card)) == physics_of(PAPER)
+    plain = parse_feff_inp("EDGE K\nPOTENTIALS\n0 29 Cu\n1 8 O\nATOMS\n0 0 0 0\n-1.9 0 0 1\nEND\n")
+    same = parse_feff_inp("EDGE K\nPOTENTIALS\n0, 29, Cu\n1,8,O\nATOMS\n0.0,0.0,0.0,0\n-0.19D+1, 0d0, 0, 1\nEND\n")
+    assert same[:2] == plain[:2] == (29, "K") and same[2].tolist() == plain[2].tolist() == [1.9]
 
 
 @pytest.mark.parametrize(

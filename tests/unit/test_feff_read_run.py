@@ -8,8 +8,10 @@ from shared_data import shared
 
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import OF_THE_MACHINE, diagnose
-from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.feff.read_xmu import parse_xmu
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.reasons import REASONS
 
@@ -256,7 +258,7 @@ REAL_FAULTS = {
 
 
 def real_run(name):
-    return read_folder(shared(f"feff10-faults/{name}"))
+    return read_files(shared(f"feff10-faults/{name}"), FEFF.files)
 
 
 @pytest.mark.parametrize("logs", [True, False], ids=["with FEFF's own logs", "feff.out alone"])

@@ -15,12 +15,15 @@ import sys
 import pytest
 import stand_in_feff
 from feff_runs import feff_inp, perovskite
+from small_disk import mounted
 
 from xanesflow.codes.feff import attempt
 from xanesflow.codes.feff.cards import scf_of
 from xanesflow.codes.feff.find_feff import Program
-from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.read_run import read_run
 from xanesflow.codes.feff.run_site import SiteRun, run_site, write_job
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import REASONS
 
@@ -73,7 +76,7 @@ def test_a_plain_run_is_one_attempt_and_no_correction(tmp_path, capfdbinary, mod
     assert (result["attempts"], result["corrections"], result["scf_iterations"]) == (1, [], 3)
     printed = capfdbinary.readouterr().out
     assert printed.startswith(b"Launching FEFF version FEFF 10.0.0") and b"Done with module: XAS spectra" in printed
-    files = {**read_folder(site.folder), "feff.out": printed}
+    files = {**read_files(site.folder, FEFF.files), "feff.out": printed}
     read_run(files, element="Cu", structure=perovskite("Cu", "Sr"), site_index=1)
 
 
@@ -210,10 +213,11 @@ def test_a_module_that_may_not_be_executed_is_a_fault_of_the_machine(tmp_path):
 
 def test_a_full_disk_is_no_fault_of_the_site(tmp_path):
     """The stand-in ends with exit code 0 after it has written a part of xmu.dat, as FEFF does."""
-    site = Site(tmp_path, do="disk")
-    with pytest.raises(OSError, match="No space left on device"):
-        site.run()
-    assert not (site.folder / "result.json").exists() and not (site.folder / "xmu.dat").exists()
+    with mounted(tmp_path / "small", "size=1m") as small:
+        site = Site(small, do="disk")
+        with pytest.raises(OSError, match="No space left on device"):
+            site.run()
+        assert not (site.folder / "result.json").exists() and not (site.folder / "xmu.dat").exists()
 
 
 @pytest.mark.parametrize("name", ["log", "feff.out"])

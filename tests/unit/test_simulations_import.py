@@ -18,6 +18,7 @@ from site_tables import SiteTables
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_of
+from xanesflow.simulations.check_runs import check_folders
 from xanesflow.simulations.import_archive import import_archive
 from xanesflow.structures.material import BadStructure
 from xanesflow.structures.poscar import read_poscar
@@ -118,6 +119,15 @@ def test_a_poscar_that_cannot_be_read_is_told_and_stops_no_other_material(runs, 
     imported = Imported(runs, tmp_path / "out")
     assert imported.ids == [("mp-1", 0)]
     assert imported.reasons == {("mp-2", 0): "no_structure"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_the_title_of_a_poscar_may_be_in_any_encoding(runs, tmp_path, encoding):
+    path = runs / "Cu/mp-1/POSCAR"
+    title, rest = "Cu2O, Müller".encode(encoding), path.read_bytes().partition(b"\n")[2]
+    path.write_bytes(title + b"\n" + rest)
+    assert Imported(runs, tmp_path / "out").ids == [("mp-1", 0)]
+    assert [verdict.reason for verdict in check_folders([runs])] == [""]
 
 
 def test_a_structure_whose_symmetry_is_not_found_counts_each_atom_for_itself():

@@ -124,6 +124,10 @@ def changed(name, old, new, count=-1):
     return change
 
 
+def more(text):
+    return lambda files: files.update(INCAR=files["INCAR"] + f"\n{text}\n".encode())
+
+
 def cut(name, share):
     def change(files):
         files[name] = files[name][: int(share * len(files[name]))]
@@ -149,7 +153,9 @@ FAULTS = {
     "OUTCAR ends early": ("hole", cut("OUTCAR", 0.99), "truncated", "OUTCAR ends before its time"),
     "OSZICAR ends early": ("SCF", cut("OSZICAR", 0.5), "truncated", "OSZICAR ends without"),
     "no INCAR": ("hole", without("INCAR"), "no_output", "INCAR is missing"),
-    "no POSCAR at all": ("hole", lambda files: files.update(POSCAR=b"\x00\xff"), "unreadable", "INCAR or POSCAR"),
+    "no POSCAR at all": ("hole", lambda files: files.update(POSCAR=b"\x00\xff"), "unreadable", "POSCAR is binary"),
+    "half a POSCAR": ("hole", cut("POSCAR", 0.5), "unreadable", "core hole: INCAR or POSCAR is not what VASP reads"),
+    "a POSCAR of VASP 4": ("hole", changed("POSCAR", "Ti Ti O\n", ""), "unreadable", "core hole: POSCAR does not name"),
     "no hole": ("hole", changed("INCAR", "ICORELEVEL = 2", "ICORELEVEL = 0"), "wrong_absorber", "no hole in the 1s"),
     "a hole in another species": ("hole", changed("INCAR", "CLNT = 1", "CLNT = 2"), "wrong_absorber", "first species"),
     "a hole in 2s": ("hole", changed("INCAR", "CLN = 1", "CLN = 2"), "wrong_absorber", "no hole in the 1s"),
@@ -161,6 +167,11 @@ FAULTS = {
                       "only one of ground state and core hole has the POTCAR PAW_PBE O_GW 01Jan2026"),
     "other precision": ("SCF", changed("INCAR", "PREC = Accurate", "PREC = Normal"), "steps_differ",
                         "give PREC as Normal and Accurate"),
+    "U in one step": ("SCF", more("LDAU = .TRUE.\nLDAUU = 4 0"), "steps_differ", "give LDAU as True and False"),
+    "a functional of one step": ("SCF", more("METAGGA = SCAN"), "steps_differ", "give METAGGA as Scan and None"),
+    "hybrid exchange in one step": ("hole", more("LHFCALC = T"), "steps_differ", "give LHFCALC as False and True"),
+    "dispersion in one step": ("SCF", more("IVDW = 12"), "steps_differ", "give IVDW as 12 and 0"),
+    "another grid of augmentation": ("SCF", more("ENAUG = 900"), "steps_differ", "give ENAUG as 900.0 and None"),
     "asterisks": ("hole", changed("OUTCAR", r"(DIRECTION|ZX\n\s+-+\n\s+\S+)(\s+)\S+", r"\1\2*****", 1), "not_a_number",
                   "no numbers"),
     "an energy axis that jumps": ("hole", changed("OUTCAR", r"4901\.(79|80)\d+", "4901.900000000000"), "unreadable",
@@ -177,6 +188,33 @@ def test_a_fault_of_a_step_has_its_reason(archive, step, change, reason, words):
     change(scf if step == "SCF" else hole)
     with tells(match=words, reason=reason, error=BadRunError):
         read(hole, scf)
+
+
+def test_steps_that_differ_in_words_only_are_the_same(archive):
+    """Defaults that one step names, spellings, and U by species, of which the core hole step has one more."""
+    scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
+    more("LASPH = .FALSE.\nLDAU = T\nLDAUU = 4 0\nSYSTEM = one")(scf)
+    more("LDAU = .TRUE.\nLDAUU = 4 4 0\nNCORE = 8\nIVDW = 0")(hole)
+    hole["INCAR"] = hole["INCAR"].replace(b"PREC = Accurate", b"PREC = A").replace(b"SIGMA = 0.05", b"SIGMA = 5E-2")
+    assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
+    hole["INCAR"] = hole["INCAR"].replace(b"4 4 0", b"4 3 0")
+    with tells(match="give LDAUU as O 0, Ti 4 and O 0, Ti 3, Ti 4", reason="steps_differ", error=BadRunError):
+        read(hole, scf)
+
+
+def test_remarks_and_titles_in_other_encodings_are_read(archive):
+    scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
+    more("! Maße in Å")(scf)
+    hole["INCAR"] = hole["INCAR"].replace(b"SIGMA = 0.05", b"SIGMA = 5.0d-2") + "! Maße in Å\n".encode("latin-1")
+    changed("POSCAR", "1 1 4", "1 1 4 ! 6 atoms, 999 in all")(hole)
+    hole["POSCAR"] = "Müller, Å".encode("latin-1") + hole["POSCAR"]
+    assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
+
+
+def test_a_hole_that_relies_on_vasps_defaults_is_that_of_1s_in_the_first_species(archive):
+    scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
+    changed("INCAR", r"CLNT = 1\n|CLN = 1\n|CLL = 0\n", "")(hole)
+    assert b"CLN" not in hole["INCAR"] and read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
 
 
 def test_of_another_site_element_or_structure_is_told(archive):

@@ -122,6 +122,15 @@ def test_steps_whose_energies_could_not_be_compared_are_refused_before_anything_
         engine(tmp_path, inputs={"scf": {tag: 500}})
 
 
+def test_tags_of_the_ground_state_alone_are_refused_if_they_change_its_energy(tmp_path):
+    with tells("total energies places the spectrum", match="must give LDAU the same value, not True and None"):
+        engine(tmp_path, inputs={"scf": {"LDAU": True, "LDAUU": [4.0, 0.0]}})
+    with tells("total energies places the spectrum", match="must give LREAL the same value, not null and None"):
+        engine(tmp_path, inputs={"scf": {"LREAL": None}})
+    same = {"ldau": ".TRUE.", "SIGMA": "1E-1"}, {"LDAU": True, "SIGMA": 0.1, "CH_NEDOS": 60}
+    engine(tmp_path, inputs={"scf": {**same[0], "LDAUU": [4.0, 0.0], "NELM": 99}, "core_hole": same[1]})
+
+
 def test_only_what_a_step_depends_on_makes_it_be_computed_again(campaign):
     one, other = engine(campaign.marks), engine(campaign.marks, inputs={"max_bands": 2500, "e_range": {"Ti": 20.0}})
     assert one.settings() != other.settings() and one.shared.settings() == other.shared.settings()

@@ -22,7 +22,7 @@ from xanesflow.core.parallel import map_in_processes
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.core.text import listing
 from xanesflow.structures.material import not_the_absorber
-from xanesflow.structures.poscar import parse_poscar
+from xanesflow.structures.poscar import parse_poscar, structure_text
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _structure(place: Place) -> Structure | None:
     if not path.is_file():
         return None
     try:
-        structure = parse_poscar(read_small(path, limits.STRUCTURE_FILE).decode("ascii"))
-    except (UnusableStructure, OSError, UnicodeDecodeError) as error:
+        structure = parse_poscar(structure_text(read_small(path, limits.STRUCTURE_FILE)))
+    except (UnusableStructure, OSError) as error:
         said = str(error) if isinstance(error, UnusableStructure) else f"cannot be read ({what_is_wrong(error)})"
         raise BadRunError("no_structure", f"POSCAR {said}") from None
     if place.site_index == WHOLE_MATERIAL:

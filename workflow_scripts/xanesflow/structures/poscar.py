@@ -7,6 +7,7 @@ from pymatgen.core import Structure
 
 from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import UnusableStructure
+from xanesflow.core.text import printable
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.poscar_text import plain_poscar
 
@@ -20,12 +21,28 @@ def read_poscar(material_id: str, text: bytes, *, symprec: float) -> Material | 
         symprec: spglib's distance tolerance in Å.
     """
     try:
-        structure = parse_poscar(text.decode("ascii"))
-    except UnicodeDecodeError:
-        return BadStructure(material_id, "POSCAR is not a text file")
+        structure = parse_poscar(structure_text(text))
     except UnusableStructure as error:
-        return BadStructure(material_id, f"POSCAR {error}", error.reason)
+        return BadStructure(material_id, printable(f"POSCAR {error}"), error.reason)
     return describe(material_id, structure, symprec=symprec)
+
+
+def structure_text(content: bytes) -> str:
+    """Decode a structure file, whose names and remarks may be in any encoding, with one kind of line ends.
+
+    Raises:
+        UnusableStructure: it is empty or binary.
+    """
+    if not content.strip():
+        raise UnusableStructure("is empty")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # only names and comments hold such characters; all that matters is ASCII
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # a lone CR ended lines on old Macintoshes
+    if any(ord(sign) < 32 and not sign.isspace() for sign in set(text) - {"\x1a"}):
+        raise UnusableStructure("is a binary file, not text")
+    return text.replace("\x1a", "")
 
 
 def parse_poscar(text: str) -> Structure:

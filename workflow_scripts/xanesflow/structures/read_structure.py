@@ -14,7 +14,7 @@ from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import printable
 from xanesflow.structures.check_structure import checked
-from xanesflow.structures.poscar import parse_poscar
+from xanesflow.structures.poscar import parse_poscar, structure_text
 from xanesflow.structures.read_cif import read_cif
 from xanesflow.structures.read_json import read_json
 
@@ -33,7 +33,7 @@ def read_structure(content: bytes, form: str, *, partly_occupied: bool = False) 
     Raises:
         UnusableStructure: the file cannot be used; the message says why.
     """
-    text = _text(content)
+    text = structure_text(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -56,16 +56,3 @@ def read_structure(content: bytes, form: str, *, partly_occupied: bool = False) 
         raise UnusableStructure("cannot be read: it needs more memory than there is") from error
     except Exception as error:  # a broken file makes libraries raise all kinds of errors
         raise UnusableStructure(f"cannot be read: {what_is_wrong(error)}") from error
-
-
-def _text(content: bytes) -> str:
-    if not content.strip():
-        raise UnusableStructure("is empty")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # only names and comments hold such characters; all that matters is ASCII
-    text = text.replace("\r\n", "\n").replace("\r", "\n")  # a lone CR ended lines on old Macintoshes
-    if any(ord(sign) < 32 and not sign.isspace() for sign in set(text) - {"\x1a"}):
-        raise UnusableStructure("is a binary file, not text")
-    return text.replace("\x1a", "")

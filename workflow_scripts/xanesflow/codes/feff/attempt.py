@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import resource
 import time
 from dataclasses import dataclass
@@ -13,13 +11,14 @@ from typing import Any
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.first_failure import LAUNCH, failed_module, line_of
 from xanesflow.codes.feff.read_logs import LOG, OF_THE_MACHINE, Fault
-from xanesflow.codes.feff.read_run import read_folder, read_run
+from xanesflow.codes.feff.read_run import read_run
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.codes.run_files import FEFF_LOGS
 from xanesflow.core.errors import BadRunError
 from xanesflow.running.process import SIGNAL, Ended, run_command
 
 _CRASH_FLAG = ".feff.error"  # each module but crpa writes it at its start and deletes it at a normal end
-_PROBE = 2**20  # bytes
 _LOADER = {126, 127}  # exit codes of a program that could not be started
 
 
@@ -100,7 +99,7 @@ def outcome_of(folder: Path, ended: Ended, *, time_limit: float) -> AttemptOutco
         module = failed_module((folder / LOG).read_text(encoding="utf-8", errors="replace"))
         return outcome("killed", f"FEFF{f', in its module {module.name},' if module else ''} was {ended.from_outside}")
     try:
-        read_run(read_folder(folder))
+        read_run(read_files(folder, FEFF.files))
     except BadRunError as error:
         return outcome(*_explain(error, ended.code))
     if ended.code:
@@ -133,23 +132,3 @@ def _memory_limit() -> int | None:
     """Return the limit on the memory of this process and its children in bytes; None if there is none."""
     limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
-
-
-def check_room(folder: Path) -> None:
-    """Check that the disk of a folder has space, because FEFF does not notice a full disk.
-
-    Raises:
-        OSError: the disk is full.
-    """
-    probe = folder / "room"
-    try:
-        with probe.open("wb") as opened:
-            opened.write(bytes(_PROBE))
-            opened.flush()
-            os.fsync(opened.fileno())
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, os.strerror(error.errno), str(folder)) from None
-        raise
-    finally:
-        probe.unlink(missing_ok=True)

@@ -14,12 +14,15 @@ from pymatgen.core import Structure
 from xanesflow.codes.feff.find_feff import Program, find_program, version_of
 from xanesflow.codes.feff.options import FeffOptions
 from xanesflow.codes.feff.read_logs import OF_THE_MACHINE, diagnose
-from xanesflow.codes.feff.read_run import read_folder, read_run
-from xanesflow.codes.feff.run_site import RESULT, SiteRun, check_room, write_job
+from xanesflow.codes.feff.read_run import read_run
+from xanesflow.codes.feff.run_site import RESULT, SiteRun, write_job
 from xanesflow.codes.feff.write_inputs import Feff
+from xanesflow.codes.registry import FEFF
+from xanesflow.codes.run_description import read_files
 from xanesflow.codes.run_files import RUN_FILES
 from xanesflow.codes.run_in_folder import read_json
 from xanesflow.core.errors import FailedRunError, NoInputError
+from xanesflow.core.files import check_room
 from xanesflow.core.text import plural
 
 _OVERHEAD_S = 120.0  # for everything that is not FEFF itself
@@ -101,7 +104,7 @@ class FeffEngine:
             tried = len(result["corrections"])
             after = f" (after {plural(tried, 'correction')})" if tried else ""
             raise FailedRunError(result["reason"], result["detail"] + after)
-        read_run(read_folder(folder))
+        read_run(read_files(folder, FEFF.files))
 
     def record(self, folder: Path) -> dict[str, Any]:
         """Return attempts and corrections, as the run wrote them."""

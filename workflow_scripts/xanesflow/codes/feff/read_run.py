@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Element, Structure
 
-from xanesflow.codes.archive import MEMBER_LIMIT
 from xanesflow.codes.feff.read_cards import other_kind
 from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
@@ -23,7 +22,7 @@ from xanesflow.codes.feff.read_xmu import ABSORBER, OF_ENGINE, Xmu, check_not_ze
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FEFF
-from xanesflow.codes.run_description import RunDescription
+from xanesflow.codes.run_description import RunDescription, read_files
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 
@@ -48,7 +47,7 @@ def check_folder(
     Raises:
         BadRunError: the run is not good; holds the reason.
     """
-    read_run(read_folder(folder), element=element, structure=structure, site_index=site_index)
+    read_run(read_files(folder, FEFF.files), element=element, structure=structure, site_index=site_index)
 
 
 def describe_folder(folder: Path) -> RunDescription:
@@ -57,7 +56,7 @@ def describe_folder(folder: Path) -> RunDescription:
     Raises:
         BadRunError: a file is unreadable.
     """
-    files = read_folder(folder)
+    files = read_files(folder, FEFF.files)
     head = text_of("xmu.dat", files.get("xmu.dat", b"")[:_HEAD])
     log = text_of("feff.out", files.get("feff.out", b"")[:_HEAD])
     if OF_ENGINE.search(head):
@@ -113,27 +112,6 @@ def read_run(
     check_rows(len(xmu.energy_ev), files)
     check_not_zero(xmu)
     return xmu
-
-
-def read_folder(folder: Path) -> dict[str, bytes]:
-    """Read the files of a run's folder for `read_run`.
-
-    Raises:
-        BadRunError: unreadable.
-    """
-    files = {}
-    for name in FEFF.files:
-        path = folder / name
-        try:
-            if path.is_file():
-                if path.stat().st_size > MEMBER_LIMIT:
-                    raise BadRunError(
-                        "unreadable", f"{name} has {path.stat().st_size:,} bytes, more than FEFF ever writes"
-                    )
-                files[name] = path.read_bytes()
-        except OSError as error:
-            raise BadRunError("unreadable", f"{name} cannot be read ({error.strerror})") from None
-    return files
 
 
 def check_kind(files: Mapping[str, bytes]) -> None:

@@ -18,12 +18,12 @@ from typing import Any
 
 from custodian.custodian import Custodian, CustodianError, Job, Validator
 
-from xanesflow.codes.feff.attempt import AttemptOutcome, check_room, outcome_of, run_feff
+from xanesflow.codes.feff.attempt import AttemptOutcome, outcome_of, run_feff
 from xanesflow.codes.feff.find_feff import Program
 from xanesflow.codes.feff.handlers import HANDLERS, Correction
 from xanesflow.codes.feff.pip_feff import ALL_ORDERS, OWN
 from xanesflow.codes.feff.read_logs import LOG, Fault
-from xanesflow.core.files import write_text
+from xanesflow.core.files import check_room, write_text
 
 JOB, RESULT = "job.json", "result.json"
 

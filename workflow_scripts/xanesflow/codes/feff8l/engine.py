@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.feff8l import programs
 from xanesflow.codes.feff8l.options import ENGINE_VERSION, EngineSettings, ladder
+from xanesflow.codes.run_in_folder import RESULT, lines_of, read_json
 from xanesflow.core.errors import FailedRunError, XanesflowError
 
 _BESIDES = 300.0  # seconds for everything except the program of the potentials
@@ -59,17 +59,14 @@ class Feff8lEngine:
 
     def validate(self, folder: Path) -> None:
         """Check that the run left a spectrum and a record; if not, the last line of its log says why."""
-        missing = [name for name in ("xmu.dat", "result.json") if not _size(folder / name)]
+        missing = [name for name in ("xmu.dat", RESULT) if not _size(folder / name)]
         if missing:
             raise FailedRunError("engine_failed", _complaint(folder / self.log_name) or f"it left no {missing[0]}")
 
     def record(self, folder: Path) -> dict[str, Any]:
         """result.json, as the engine wrote it."""
-        try:
-            content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        record: dict[str, Any] = read_json(folder / RESULT) or {}
+        return record
 
 
 def _size(path: Path) -> int:
@@ -78,8 +75,5 @@ def _size(path: Path) -> int:
 
 def _complaint(log: Path) -> str:
     """The text after the last `ERROR: ` of the log; empty if there is none."""
-    if not log.is_file():
-        return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line.removeprefix("ERROR: ").strip() for line in lines if line.startswith("ERROR: ")]
-    return said[-1] if said else ""
+    said = [line for line in lines_of(log) if line.startswith("ERROR: ")]
+    return said[-1].removeprefix("ERROR: ") if said else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from xanesflow.core.errors import FailedRunError
 from xanesflow.core.text import plural
 
 _SAME_A = 1e-3
+_HOLE_DEFAULTS = {"ICORELEVEL": 0, "CLNT": 1, "CLN": 1, "CLL": 0}  # VASP's
 _SAME = 1e-6  # relative tolerance of values that both steps must share
 
 
@@ -76,7 +78,7 @@ def check_step(folder: Path) -> Figures:
         )
     if vasprun.parameters.get("ISPIN", 1) != 1:
         raise FailedRunError("engine_failed", "VASP computed a spin-polarised state")
-    species = _species(folder / "POSCAR")
+    species = species_of(folder / "POSCAR")
     if len(vasprun.potcar_symbols) != len(species):
         raise FailedRunError(
             "wrong_absorber", f"VASP saw {len(vasprun.potcar_symbols)} species where POSCAR has {len(species)}"
@@ -115,10 +117,10 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
     # The hole must be in the 1s level of the absorber, and the spectrum must be there.
     figures = check_step(folder)
     incar = Incar.from_file(folder / "INCAR")
-    hole = [incar.get(tag) for tag in ("ICORELEVEL", "CLNT", "CLN", "CLL")]
+    hole = [incar.get(tag, default) for tag, default in _HOLE_DEFAULTS.items()]
     if hole != [2, 1, 1, 0] or not incar.get("CH_LSPEC"):
         raise FailedRunError("wrong_absorber", "INCAR asks for no hole in the 1s level of the first species")
-    if (number := _species(folder / "POSCAR")[0]) != 1:
+    if (number := species_of(folder / "POSCAR")[0][1]) != 1:
         raise FailedRunError("wrong_absorber", f"the species with the hole has {plural(number, 'atom')}, not one")
     if absorber is not None:
         first = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure[0]
@@ -176,9 +178,10 @@ def _last_energy(path: Path) -> float:
         raise FailedRunError("truncated", "OSZICAR ends without the line of the total energy") from None
 
 
-def _species(poscar: Path) -> list[int]:
-    """Count the atoms of each species in POSCAR; pymatgen would merge the absorber with the rest of its element."""
-    return [int(word) for word in poscar.read_text(encoding="utf-8").splitlines()[6].split()]
+def species_of(poscar: Path) -> list[tuple[str, int]]:
+    """Read symbol and number of atoms of each species; pymatgen would merge the absorber with its element."""
+    symbols, numbers = (line.split() for line in poscar.read_text(encoding="utf-8").splitlines()[5:7])
+    return [(re.split("[_/]", symbol)[0], int(number)) for symbol, number in zip(symbols, numbers, strict=True)]
 
 
 def _check_same(computed: Structure, asked: Structure) -> None:

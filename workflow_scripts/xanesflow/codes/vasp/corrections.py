@@ -24,18 +24,10 @@ from custodian.custodian import ErrorHandler
 from pymatgen.io.vasp.inputs import Incar
 
 from xanesflow.codes.vasp.step_job import CORRECTIONS
+from xanesflow.codes.vasp.step_tags import FREE
 from xanesflow.core.errors import RefusedError
 from xanesflow.core.files import write_text
 from xanesflow.core.text import listing, plural
-
-FREE = frozenset(
-    {
-        *("ALGO", "IALGO", "ISEARCH", "TIME", "NELM", "NELMIN", "NELMDL", "ISTART", "ICHARG", "ISYM", "SYMPREC"),
-        *("AMIX", "BMIX", "AMIX_MAG", "BMIX_MAG", "AMIN", "IMIX", "MIXPRE", "MAXMIX", "INIMIX"),
-        *("KPAR", "NCORE", "NPAR", "NSIM", "LPLANE", "LSCALAPACK"),
-    }
-)
-"""INCAR tags that a correction may set or remove."""
 
 
 class Guarded(ErrorHandler):

@@ -20,8 +20,9 @@ from xanesflow.codes.run_files import VASP_FILES
 from xanesflow.codes.run_in_folder import FolderStep, lines_of, read_json
 from xanesflow.codes.vasp.options import VaspOptions
 from xanesflow.codes.vasp.potcar import HOW, SPEC, assemble, describe_potcars, library
-from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, MUST_AGREE, RESULT, STARTS, Job
+from xanesflow.codes.vasp.step_job import CORRECTIONS, GROUND_STATE, JOB, RESULT, STARTS, Job
 from xanesflow.codes.vasp.step_outputs import kept_content
+from xanesflow.codes.vasp.step_tags import OF_SPECIES, differing_tag
 from xanesflow.codes.vasp.write_inputs import Vasp
 from xanesflow.core.errors import FailedRunError, NoInputError, XanesflowError
 from xanesflow.core.files import write_text
@@ -135,13 +136,12 @@ class VaspEngine(_Step):
 
     def __init__(self, options: VaspOptions) -> None:
         super().__init__(options)
-        inputs = options.inputs
-        for tag in MUST_AGREE:
-            if (one := inputs["scf"].get(tag)) != (other := inputs["core_hole"].get(tag)):
-                raise XanesflowError(
-                    f"inputs.vasp.scf and inputs.vasp.core_hole must give {tag} the same value, not {one} and {other}: "
-                    "the difference of their total energies places the spectrum on the energy axis."
-                )
+        if differing := differing_tag(_own_tags(options.inputs["scf"]), _own_tags(options.inputs["core_hole"]), {}):
+            tag, one, other = differing
+            raise XanesflowError(
+                f"inputs.vasp.scf and inputs.vasp.core_hole must give {tag} the same value, not {one} and {other}: "
+                "the difference of their total energies places the spectrum on the energy axis."
+            )
 
     @property
     def at_a_time(self) -> int:
@@ -179,3 +179,12 @@ class VaspEngine(_Step):
         figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
         figures["potcar_titles"] = record.get("potcar_titles")  # earlier versions did not record them
         write_text(folder / GROUND_STATE, json.dumps(figures))
+
+
+def _own_tags(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Tags of inputs.vasp.scf or core_hole to compare; a missing one is Lightshow's, and null leaves it to VASP.
+
+    Tags of each species are compared when the run is read, as the steps differ in their species.
+    """
+    tags = {tag.upper(): "null" if value is None else value for tag, value in section.items()}
+    return {tag: value for tag, value in tags.items() if tag not in OF_SPECIES}

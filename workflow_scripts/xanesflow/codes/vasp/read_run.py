@@ -94,5 +94,6 @@ def describe_folder(folder: Path) -> RunDescription:
     absorber = re.match(r"\s*([A-Z][a-z]?)\b", poscar[5]) if len(poscar) > 5 else None
     incar = files.get("INCAR", b"").decode("utf-8", errors="replace")
     tags = {key.upper(): value for key, value in re.findall(r"\b(\w+)\s*=\s*(\S+)", incar)}
-    edge = "K" if (tags.get("CLN"), tags.get("CLL")) == ("1", "0") else ""
+    hole = (tags.get("ICORELEVEL"), tags.get("CLN", "1"), tags.get("CLL", "0"))  # VASP's defaults
+    edge = "K" if hole == ("2", "1", "0") else ""
     return RunDescription("VASP", version[1] if version else "", absorber[1] if absorber else "", edge)

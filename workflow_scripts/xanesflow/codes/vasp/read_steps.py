@@ -1,7 +1,7 @@
 """Check the two finished steps of a site, and read the data of its spectrum.
 
 A step passes the same checks as one that the workflow has just computed (`check_step`). In addition, the atom with the
-hole must have the surroundings of the site, and INCAR of both steps must agree in the tags that total energies depend
+hole must have the surroundings of the site, and INCAR of both steps must agree in all tags that total energies depend
 on, because runs from elsewhere may have any set-up.
 """
 
@@ -20,9 +20,10 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 
 from xanesflow.codes.archive import Member, gunzip
-from xanesflow.codes.vasp.check_step import check_core_hole, check_step
-from xanesflow.codes.vasp.step_job import MUST_AGREE
+from xanesflow.codes.read_text import text_of
+from xanesflow.codes.vasp.check_step import check_core_hole, check_step, species_of
 from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
+from xanesflow.codes.vasp.step_tags import DEFAULTS, by_element, differing_tag
 from xanesflow.core import limits
 from xanesflow.core.damage import what_is_wrong
 from xanesflow.core.errors import BadRunError, FailedRunError
@@ -31,6 +32,7 @@ from xanesflow.core.files import read_small
 GROUND_STATE, CORE_HOLE = "ground state (VASP/SCF)", "core hole"
 
 _NEEDED = ("INCAR", "POSCAR", "OSZICAR", "OUTCAR", "vasprun.xml")
+_FORTRAN_EXPONENT = re.compile(r"(?<=\d|\.)[dD](?=[+-]?\d)")
 _AROUND_A = 6.0
 _SAME_A = 0.02  # coordinates of a POSCAR may have few digits
 
@@ -40,7 +42,7 @@ class Step:
     """A good ground state."""
 
     figures: Mapping[str, Any]  # as in its run.json (`check_step.Figures`)
-    incar: Mapping[str, Any]  # its tags
+    incar: Mapping[str, Any]  # its tags, those of each species by element (`step_tags.by_element`)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def read_ground_state(files: Mapping[str, bytes]) -> Step:
     with TemporaryDirectory() as name:
         try:
             folder = _lay_out(files, Path(name))
-            return Step(asdict(check_step(folder)), dict(Incar.from_file(folder / "INCAR")))
+            return Step(asdict(check_step(folder)), _tags(folder))
         except Exception as error:
             raise _why(error, GROUND_STATE) from None
 
@@ -119,7 +121,7 @@ def read_core_hole(
             folder = _lay_out(files, Path(name))
             figures = check_core_hole(folder, absorber=None, ground_state=ground_state.figures)
             _check_absorber(folder, element, structure, site_index)
-            _check_tags(ground_state.incar, Incar.from_file(folder / "INCAR"))
+            _check_tags(ground_state.incar, _tags(folder))
             energies, components = read_epsilon2(folder / "OUTCAR")
         except Exception as error:
             raise _why(error, CORE_HOLE) from None
@@ -140,10 +142,31 @@ def _lay_out(files: Mapping[str, bytes], folder: Path) -> Path:
         if not files.get(name, b"").strip():
             raise FailedRunError("no_output", f"{name} is missing or empty")
         content = files[name]
+        if name == "INCAR":
+            content = _FORTRAN_EXPONENT.sub("e", text_of(name, content)).encode()
+        if name == "POSCAR":
+            content = _plain_poscar(text_of(name, content)).encode()
         _check_harmless(name, content)
         # Leave out a table that pymatgen takes seconds to parse, as we read it from OUTCAR.
         (folder / name).write_bytes(without_dielectric_function(content) if name == "vasprun.xml" else content)
     return folder
+
+
+def _plain_poscar(text: str) -> str:
+    """Leave out remarks behind symbols and numbers of atoms, which pymatgen cannot read.
+
+    Raises:
+        FailedRunError: unreadable, as there is no line of symbols.
+    """
+    lines = text.splitlines()
+    lines[5:7] = [re.split("[!#]", line)[0].rstrip() for line in lines[5:7]]
+    if re.fullmatch(r"[\s\d]+", "".join(lines[5:6])):
+        raise FailedRunError(
+            "unreadable",
+            "POSCAR does not name its elements, as VASP 4 wrote it; write their symbols into a line above the numbers "
+            "of atoms",
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _check_harmless(name: str, content: bytes) -> None:
@@ -197,6 +220,11 @@ def _around(structure: Structure, index: int) -> dict[str, NDArray[np.float64]]:
 
 
 def _check_tags(ground_state: Mapping[str, Any], core_hole: Mapping[str, Any]) -> None:
-    for tag in MUST_AGREE:
-        if (one := ground_state.get(tag)) != (other := core_hole.get(tag)):
-            raise FailedRunError("steps_differ", f"INCAR of ground state and core hole give {tag} as {one} and {other}")
+    if differing := differing_tag(ground_state, core_hole, DEFAULTS):
+        tag, one, other = differing
+        raise FailedRunError("steps_differ", f"INCAR of ground state and core hole give {tag} as {one} and {other}")
+
+
+def _tags(folder: Path) -> dict[str, Any]:
+    symbols = [symbol for symbol, _ in species_of(folder / "POSCAR")]
+    return by_element(Incar.from_file(folder / "INCAR"), symbols)

@@ -14,9 +14,6 @@ CORRECTIONS = "corrections.json"
 """Files of a step: the job, its result, the figures of the ground state, a line for each start of VASP, and all
 corrections, allowed or refused."""
 
-MUST_AGREE = ("ENCUT", "PREC", "LREAL", "ISMEAR", "SIGMA", "GGA", "LASPH", "ADDGRID", "NGX", "NGY", "NGZ")
-"""Tags of INCAR that total energies depend on. Both steps must use the same values, as their difference counts."""
-
 
 @dataclass(frozen=True)
 class Job:
