@@ -22,7 +22,7 @@ from xanesflow.core.errors import FailedRunError
 from xanesflow.core.text import plural
 
 _SAME_A = 1e-3
-_HOLE_DEFAULTS = {"ICORELEVEL": 0, "CLNT": 1, "CLN": 1, "CLL": 0}  # VASP's
+_HOLE_DEFAULTS = {"ICORELEVEL": 0, "CLNT": 1, "CLN": 1, "CLL": 0, "CLZ": 0.0}  # VASP's
 _SAME = 1e-6  # relative tolerance of values that both steps must share
 
 
@@ -118,8 +118,8 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
     figures = check_step(folder)
     incar = Incar.from_file(folder / "INCAR")
     hole = [incar.get(tag, default) for tag, default in _HOLE_DEFAULTS.items()]
-    if hole != [2, 1, 1, 0] or not incar.get("CH_LSPEC"):
-        raise FailedRunError("wrong_absorber", "INCAR asks for no hole in the 1s level of the first species")
+    if hole != [2, 1, 1, 0, 1.0] or not incar.get("CH_LSPEC"):
+        raise FailedRunError("wrong_absorber", "INCAR asks for no full hole in the 1s level of the first species")
     if (number := species_of(folder / "POSCAR")[0][1]) != 1:
         raise FailedRunError("wrong_absorber", f"the species with the hole has {plural(number, 'atom')}, not one")
     if absorber is not None:
