@@ -84,7 +84,7 @@ MISTAKES = {
     **{f"FEFF with SCF {value}": ({"inputs": {"feff": {"cards": {"XANES": "4", "SCF": value}}}}, "'inputs.feff.cards'",
                                   "SCF must begin with a number") for value in ("", "wide", ["7.0 0"])},
     "FEFF without SCF": ({"inputs": {"feff": {"cards": {"XANES": "4", "scf": None}}}}, "'inputs.feff.cards'",
-                         "the card SCF cannot be left out, as a run counts only once its field converged"),
+                         "the card scf cannot be left out: a run counts only if its field converged; give it"),
     "FEFF of a small cluster": ({"inputs": {"feff": {"radius": 3.0}}}, "'inputs.feff'",
                                 "radius 3 Å does not hold all atoms of the card FMS, which are up to 9 Å away"),
     "FEFF of a large field": ({"inputs": {"feff": {"radius": 6, "cards": {"XANES": "4", "SCF": "6.5", "FMS": "5"}}}},

@@ -11,7 +11,6 @@ import time
 import zipfile
 from shutil import rmtree
 
-import pandas as pd
 import pytest
 from fake_engine import Campaign, outcomes
 from processes import FORK, forked_pool, is_alive, until
@@ -373,17 +372,6 @@ def test_where_there_are_no_hard_links_the_chunk_is_copied(campaign, monkeypatch
     first = campaign.run().read_bytes()
     assert (campaign.kept / "0000.zip").read_bytes() == first
     assert not (campaign.kept / "0000.zip").samefile(campaign.output())
-
-
-def test_no_site_is_started_whose_expected_cost_does_not_fit_into_the_time_of_the_job(campaign, monkeypatch):
-    monkeypatch.setenv("XANESFLOW_JOB_END", str(int(time.time()) + 600))
-    table = pd.read_parquet(campaign.site_table).sort_values("material_id")
-    table.assign(core_hours=[1 / 3600, 1000.0, 1000.0]).to_parquet(campaign.site_table)
-    with pytest.raises(XanesflowError, match=r"stops with 1 of 3 sites done, as what is left takes longer"):
-        campaign.run(workers=1)
-    assert campaign.computed() == {"Ba": 1}
-    table.drop(columns="core_hours").to_parquet(campaign.site_table)  # as an earlier version wrote it
-    assert campaign.run_again(workers=1) == {"Ca": 1, "Sr": 1}
 
 
 def test_of_an_endless_log_the_end_is_kept(campaign, monkeypatch):

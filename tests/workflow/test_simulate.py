@@ -91,7 +91,7 @@ def test_from_a_folder_of_structures_to_spectra(tmp_path):
     # The chunk's zip under two names, log, lock, benchmark, progress, order, and what Snakemake notes of the zip.
     assert len([path for path in tmp_path.rglob("*") if path.is_file() and "0000" in whole_name(path)]) <= 10
 
-    (tmp_path / "list.csv").write_text(f"material_id,site_index\nalone,0\n")
+    (tmp_path / "list.csv").write_text("material_id,site_index\nalone,0\n")
     configure(tmp_path, sites={"Ni_FEFF8L": "list.csv"})
     printed = run(tmp_path, "dataset", good=False)
     assert "Even if every simulation succeeds" in printed and "Traceback" not in printed

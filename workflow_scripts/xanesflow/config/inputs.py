@@ -87,7 +87,7 @@ def _cards(cards: dict[str, Card]) -> dict[str, Card]:
         if card in names:
             raise ValueError(f"the cards {names[card]} and {name} are the same; give one of them")
         if card == "SCF" and value is None:
-            raise ValueError("the card SCF cannot be left out, as a run counts only once its field converged; remove null")
+            raise ValueError(f"the card {name} cannot be left out: a run counts only if its field converged; give it")
         if card in ("SCF", "FMS") and value is not None and _radius_of(value) is None:
             leave_out = "; null leaves it out" if card == "FMS" else ""
             raise ValueError(f"the card {name} must begin with a number, its radius in Å{leave_out}")
@@ -120,7 +120,9 @@ class FeffInputs(Section):
 
     cards: Annotated[dict[str, Card], AfterValidator(_cards)] = Field(
         PAPER_FEFF_CARDS,
-        description="cards of feff.inp, as published; a list: lines below a card; null leaves one out, but not SCF; the edge is K",
+        description=(
+            "cards of feff.inp, as published; a list: lines below a card; null leaves one out (not SCF); the edge is K"
+        ),
     )
     radius: Positive = Field(9.0, description="radius in Å of the cluster around the absorber, at least that of FMS")
 

@@ -77,7 +77,8 @@ class FeffRun(Section):
     )
     max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
         5,
-        description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed" + _BY_RETRY,
+        description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+        + _BY_RETRY,
     )
     smaller_scf_radius: bool = Field(
         False,
@@ -108,7 +109,8 @@ class FeffqRun(Section):
     time_limit: Positive = Field(3600.0, description="seconds for all attempts at a site")
     max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
         3,
-        description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed" + _BY_RETRY,
+        description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+        + _BY_RETRY,
     )
 
 
