@@ -77,10 +77,9 @@ if CAMPAIGN.run_subsets:
                 attempt=attempt,
                 longest=CONFIG.simulations.longest_job,
             ),
+            # In every attempt but the last, a site without enough memory fails the job, so that the next attempt gets
+            # more. A cluster's profile says how many there are: `attempts` of its default-resources, 1 without it.
             attempt=lambda wildcards, attempt: attempt,
-            # A cluster's profile sets the number. In every attempt but the last, a site without enough memory fails the
-            # job, so that the next attempt gets more.
-            attempts=1,
         params:
             kept=paths.FINISHED_RUNS,
             engine=lambda wildcards: CAMPAIGN.engine_options(wildcards.subset),

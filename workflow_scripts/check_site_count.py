@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xanesflow.config.rule_script import rule_log
+from xanesflow.config.rule_script import path_or_none, rule_log
 from xanesflow.dataset.splits import check_site_count
 
 with rule_log(snakemake):
@@ -10,7 +10,7 @@ with rule_log(snakemake):
         Path(snakemake.input.site_table),
         Path(snakemake.output[0]),
         subset=snakemake.wildcards.subset,
-        only=snakemake.input.get("only") or None,
+        only=path_or_none(snakemake.input.only),
         files=snakemake.params.files,
         seed=snakemake.params.seed,
         fractions=snakemake.params.fractions,

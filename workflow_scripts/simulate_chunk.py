@@ -19,5 +19,5 @@ with rule_log(snakemake):
         engine=engine_of(Subset.parse(subset).theory, snakemake.params.engine),
         only=path_or_none(snakemake.input.only),
         workers=snakemake.threads,
-        tried_again=snakemake.resources.attempt < snakemake.resources.attempts,
+        tried_again=snakemake.resources.attempt < snakemake.resources.get("attempts", 1),
     )

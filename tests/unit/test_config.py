@@ -83,6 +83,8 @@ MISTAKES = {
        }.items()},
     **{f"FEFF with SCF {value}": ({"inputs": {"feff": {"cards": {"XANES": "4", "SCF": value}}}}, "'inputs.feff.cards'",
                                   "SCF must begin with a number") for value in ("", "wide", ["7.0 0"])},
+    "FEFF without SCF": ({"inputs": {"feff": {"cards": {"XANES": "4", "scf": None}}}}, "'inputs.feff.cards'",
+                         "the card scf cannot be left out: a run counts only if its field converged; give it"),
     "FEFF of a small cluster": ({"inputs": {"feff": {"radius": 3.0}}}, "'inputs.feff'",
                                 "radius 3 Å does not hold all atoms of the card FMS, which are up to 9 Å away"),
     "FEFF of a large field": ({"inputs": {"feff": {"radius": 6, "cards": {"XANES": "4", "SCF": "6.5", "FMS": "5"}}}},
@@ -151,6 +153,14 @@ def test_the_schema_beside_it_is_the_one_that_the_model_writes():
     """Made by `python -m xanesflow.config --schema > config.schema.json`."""
     assert (PROJECT / SCHEMA_FILE).read_text() == json_schema()
     assert (PROJECT / "config.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
+
+
+def test_options_that_rescue_failed_sites_name_the_command_that_computes_these_again():
+    """Runs do not depend on them, so another value alone leaves a failed run what it is."""
+    for codes in ("FeffRun", "FeffqRun", "VaspRun", "XspectraRun"):
+        options = json.loads(json_schema())["$defs"][codes]["properties"]
+        rescuing = options.keys() & {"max_corrections", "max_errors", "smaller_scf_radius"}
+        assert rescuing and all("`xanesflow retry`" in options[name]["description"] for name in rescuing)
 
 
 @pytest.mark.parametrize("path", [PROJECT / "config.yaml", *sorted((PROJECT / "campaigns").glob("*.yaml"))], ids=str)

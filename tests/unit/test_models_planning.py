@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import answer
 from delta_data import DIMENSIONS, START_EV, eta, world
 from rich.console import Console
 from sentences import tells
@@ -115,6 +116,18 @@ def test_a_campaign_is_planned_from_its_features_and_the_list_is_read_back(campa
     assert read_site_list(campaign / "plan.csv") == set(
         zip(plan.table["material_id"], plan.table["site_index"], strict=True)
     )
+
+
+@pytest.mark.parametrize("output", [None, "inside", "outside"])
+def test_the_path_to_configure_is_the_one_that_the_campaign_sees(campaign, monkeypatch, output):
+    monkeypatch.chdir(campaign.parent)
+    beside = f"{campaign.name}.csv"
+    written = {"inside": f"{campaign.name}/my.csv", "outside": beside}.get(output)
+    seen = {"inside": "my.csv", "outside": f"{campaign.parent}/{beside}"}.get(output, "results/plan/Cu_FEFF.csv")
+    arguments = ["plan", "-s", "Cu_FEFF", "-b", "3", "-d", campaign.name, *(["-o", written] if written else [])]
+    code, printed = answer(*arguments, columns=500)
+    assert code == 0 and f"simulations: {{sites: {{Cu_FEFF: {seen}}}}}" in printed
+    assert (campaign / seen).exists()
 
 
 def test_sites_with_a_spectrum_stay_in_the_list_and_are_not_chosen_again(campaign):

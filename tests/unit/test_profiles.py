@@ -1,6 +1,7 @@
 """Profiles say what is meant however they are named; installing one asks nothing that the cluster can tell."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -75,6 +76,19 @@ def test_every_rule_that_the_cluster_profile_names_is_there():
     rules = "\n".join(path.read_text() for path in (PROJECT / "rules").glob("*.smk"))
     named = [entry.split("=")[0] for entry in (*profile["set-threads"], *profile["groups"])]
     assert named and all(f"rule {name}:" in rules for name in named)
+
+
+def test_set_resources_leave_a_chunk_the_number_of_its_attempts(monkeypatch):
+    """Without it, what was killed for want of memory counts as failed at once."""
+    more = ("--set-resources", "simulate_chunk:mem_mb=16000")
+    found = settings(monkeypatch, "--workflow-profile=slurm", *more)
+    assert f"attempts={1 + found.retries}" in found.default_resources.args
+    (of_pbs,) = re.findall("```yaml\n(.*?)```", (PROJECT / "profiles/README.md").read_text(), re.DOTALL)
+    profile = yaml.safe_load(of_pbs)
+    assert profile["default-resources"]["attempts"] == 1 + profile["retries"]
+    # The rule's own number, or another one of the profile's for it, would come before the default one.
+    assert "attempts=" not in (PROJECT / "rules/simulations.smk").read_text()
+    assert set(found.set_resources["simulate_chunk"]) == {"mem_mb"}
 
 
 def test_installing_takes_partition_account_and_accounting_from_the_cluster(cluster):

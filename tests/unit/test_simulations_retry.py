@@ -14,6 +14,7 @@ from sentences import tells
 from xanesflow.codes.run_zip import read_chunk
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.sites import chunk_of
+from xanesflow.core.tables import write_rejected
 from xanesflow.running.lock_holder import process_start
 from xanesflow.running.locks import hold_directory
 from xanesflow.simulations.state.campaign_status import campaign_status
@@ -159,6 +160,25 @@ def test_an_order_follows_its_sites_to_another_chunk(campaign):
     for chunk in range(3):
         campaign.run(chunk)
     assert campaign.computed() == {"Sr": 1}
+
+
+def test_a_failed_run_that_moves_to_another_chunk_does_not_pass_for_a_newer_good_one(campaign):
+    moved = next(partner for partner in ("Sr", "Ca", "Ba", "Mg") if chunk_of(f"m-{partner.lower()}", 2) == 1)
+    campaign.write("Sr", "Ca", "Ba", "Mg", "La", "Y", chunks=2)
+    time.sleep(1.1)  # run.json counts seconds
+    for chunk in (1, 0):  # chunk 0 has the run that failed, and hands it over when chunk 1 is done
+        campaign.run(chunk, options={"radius": 5})
+    assert moved in campaign.computed()
+    shutil.rmtree(campaign.output().parent / "progress")
+    status = campaign_status(campaign.folder).subsets[0]
+    assert (status.done, status.failed) == (6, {})
+    assert request_retries(campaign.folder) == []
+
+
+def test_the_failures_of_own_runs_are_not_those_of_an_import_in_their_place(campaign):
+    write_rejected(campaign.output().parent / "rejected.parquet", [])  # as `import_archive` does
+    assert campaign_status(campaign.folder).subsets[0].imported
+    assert request_retries(campaign.folder) == []
 
 
 def test_several_chunks_and_subsets_each_get_their_order(tmp_path):

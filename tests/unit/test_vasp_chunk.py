@@ -10,6 +10,7 @@ from vasp_runs import MARK, command, engine, go_wrong, make_library, starts, two
 
 from xanesflow.codes.registry import engine_of
 from xanesflow.codes.run_zip import read_chunk
+from xanesflow.codes.vasp.step_job import Job
 from xanesflow.config.campaign import Campaign as Planned
 from xanesflow.config.load import load_config
 from xanesflow.core.errors import XanesflowError
@@ -99,6 +100,18 @@ def test_without_vasp_or_potcars_one_sentence_says_what_to_set_and_the_other_way
     with tells("no library of POTCARs is configured; set PMG_VASP_PSP_DIR", "FEFF8L"):
         campaign.run()
     assert starts(campaign.marks) == {}
+
+
+def test_a_script_named_from_the_working_directory_is_found_from_where_vasp_runs(campaign, monkeypatch):
+    monkeypatch.chdir(campaign.folder)
+    script = campaign.folder / "vasp.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    made = campaign.engine(command="./vasp.sh --quick")
+    made.settings()
+    folder = campaign.folder / "scratch"
+    made.write_inputs(folder, two_titania(), 0)
+    assert Job.read(folder).command == (str(script), "--quick")
 
 
 def test_the_configuration_gives_the_engine_its_options(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import pandas as pd
 import pytest
 from fake_engine import Campaign
 from processes import FORK, until
@@ -62,6 +63,18 @@ def test_a_chunk_whose_time_is_nearly_over_keeps_what_is_done_and_the_next_goes_
     assert not campaign.output().exists() and not list((tmp_path / "scratch").iterdir())
     monkeypatch.delenv(walltime.JOB_END)
     assert campaign.run_again() == {"Ca": 1, "Sr": 1}
+
+
+def test_a_chunk_starts_no_site_whose_expected_cost_does_not_fit(tmp_path, monkeypatch):
+    campaign = Campaign(tmp_path).write("Ba", "Ca", "Sr")
+    monkeypatch.setenv(walltime.JOB_END, str(int(time.time()) + 600))
+    table = pd.read_parquet(campaign.site_table).sort_values("material_id")
+    table.assign(core_hours=[1 / 3600, 1000.0, 1000.0]).to_parquet(campaign.site_table)
+    with tells("Cu_FEFF8L chunk 0 stops with 1 of 3 sites done, as what is left takes longer than its time allows"):
+        campaign.run(workers=1)
+    assert campaign.computed() == {"Ba": 1}
+    table.drop(columns="core_hours").to_parquet(campaign.site_table)  # as an earlier version wrote it
+    assert campaign.run_again(workers=1) == {"Ca": 1, "Sr": 1}
 
 
 def test_a_chunk_that_is_asked_to_end_blames_no_site(tmp_path):

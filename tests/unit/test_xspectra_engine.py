@@ -162,6 +162,13 @@ def test_what_is_missing_is_told_in_a_sentence(monkeypatch, tmp_path):
         engine.settings()
 
 
+def test_a_script_named_from_the_working_directory_is_found_from_where_pw_runs(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mpi.sh").touch()
+    engine_of("XSPECTRA", {**TINY, "command": "./mpi.sh -n 2"}).write_inputs(tmp_path, made_up.rutile(), 0)
+    assert json.loads((tmp_path / "job.json").read_text())["command"] == [str(tmp_path / "mpi.sh"), "-n", "2"]
+
+
 @needs_programs
 def test_the_pseudopotentials_pass_the_three_tests(tmp_path):
     for element, hole in [

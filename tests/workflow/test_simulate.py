@@ -34,9 +34,9 @@ def add(directory, number):
     return each.id
 
 
-def configure(directory):
+def configure(directory, **simulations):
     envelope = {"envelope": {"FEFF8L": None}}
-    write_run_config(directory, "Ni_FEFF8L", simulations={"feff8l": QUICK}, curation=envelope)
+    write_run_config(directory, "Ni_FEFF8L", simulations={"feff8l": QUICK, **simulations}, curation=envelope)
 
 
 def computed(printed):
@@ -90,6 +90,11 @@ def test_from_a_folder_of_structures_to_spectra(tmp_path):
     assert "Nothing to be done" in run(tmp_path, SPECTRA)
     # The chunk's zip under two names, log, lock, benchmark, progress, order, and what Snakemake notes of the zip.
     assert len([path for path in tmp_path.rglob("*") if path.is_file() and "0000" in whole_name(path)]) <= 10
+
+    (tmp_path / "list.csv").write_text("material_id,site_index\nalone,0\n")
+    configure(tmp_path, sites={"Ni_FEFF8L": "list.csv"})
+    printed = run(tmp_path, "dataset", good=False)
+    assert "Even if every simulation succeeds" in printed and "Traceback" not in printed
 
 
 def test_a_chunk_that_is_killed_goes_on_where_it_was(tmp_path):

@@ -64,4 +64,7 @@ def _how_to_go_on(directory: Path, subset: str, path: Path) -> str:
             f"The runs of {subset} are imported, so simulate these sites where the others were, and add their runs to "
             "the archive (simulations.archive)."
         )
+    if not path.is_absolute():  # Snakemake reads it from the working directory, which need not be the current folder
+        path, base = path.resolve(), directory.resolve()
+        path = path.relative_to(base) if path.is_relative_to(base) else path
     return f"To simulate only these: simulations: {{sites: {{{subset}: {path}}}}}"

@@ -86,8 +86,11 @@ def _cards(cards: dict[str, Card]) -> dict[str, Card]:
             raise ValueError(f"the card {name} cannot be given, because {_NOT_GIVEN[card]}; remove it")
         if card in names:
             raise ValueError(f"the cards {names[card]} and {name} are the same; give one of them")
+        if card == "SCF" and value is None:
+            raise ValueError(f"the card {name} cannot be left out: a run counts only if its field converged; give it")
         if card in ("SCF", "FMS") and value is not None and _radius_of(value) is None:
-            raise ValueError(f"the card {name} must begin with a number, its radius in Å; null leaves it out")
+            leave_out = "; null leaves it out" if card == "FMS" else ""
+            raise ValueError(f"the card {name} must begin with a number, its radius in Å{leave_out}")
         names[card] = name
     if not cards.get(names.get("XANE", "")):
         raise ValueError("add the card XANES, which must be among them")
@@ -117,7 +120,9 @@ class FeffInputs(Section):
 
     cards: Annotated[dict[str, Card], AfterValidator(_cards)] = Field(
         PAPER_FEFF_CARDS,
-        description="cards of feff.inp, as published; a list: lines below a card; null leaves one out; the edge is K",
+        description=(
+            "cards of feff.inp, as published; a list: lines below a card; null leaves one out (not SCF); the edge is K"
+        ),
     )
     radius: Positive = Field(9.0, description="radius in Å of the cluster around the absorber, at least that of FMS")
 

@@ -33,6 +33,10 @@ def _command(command: str) -> str:
 CoreHole = Annotated[Literal["off", "on", "average"], BeforeValidator(_switch)]
 
 
+_BY_RETRY = "\nanother value computes failed sites again only after `xanesflow retry`"
+"""Ends the description of an option that no good run depends on (`codes.engine.Engine.settings` leaves it out)."""
+
+
 class Feff8lRun(Section):
     """Options of the embedded engine, FEFF8L; defaults as in `xanesflow.codes.feff8l.options.EngineSettings`."""
 
@@ -72,12 +76,15 @@ class FeffRun(Section):
         description="seconds for all attempts at a site (of 4,831 published runs the longest took 34,770)",
     )
     max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
-        5, description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+        5,
+        description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+        + _BY_RETRY,
     )
     smaller_scf_radius: bool = Field(
         False,
         description=(
             "true: reduce the SCF radius by a fifth if neither more iterations nor a smaller convergence factor helps"
+            + _BY_RETRY
         ),
     )
     own_scattering: bool = Field(
@@ -101,7 +108,9 @@ class FeffqRun(Section):
     )
     time_limit: Positive = Field(3600.0, description="seconds for all attempts at a site")
     max_corrections: Annotated[int, BeforeValidator(not_bool), Field(ge=0, le=20)] = Field(
-        3, description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+        3,
+        description="corrections of feff.inp, each followed by a new attempt, before a site counts as failed"
+        + _BY_RETRY,
     )
 
 
@@ -115,7 +124,7 @@ class VaspRun(Section):
     frozen_after: Positive = Field(
         7200.0, description="seconds without output after which VASP counts as hung and is stopped"
     )
-    max_errors: Count = Field(5, description="corrections by custodian before a step counts as failed")
+    max_errors: Count = Field(5, description="corrections by custodian before a step counts as failed" + _BY_RETRY)
     at_a_time: Count = Field(1, description="steps that a chunk runs at once, each with its own call of vasp_command")
 
 
@@ -139,7 +148,7 @@ class XspectraRun(Section):
     steps: Count = Field(3000, description="most steps of the recursion at a k-point")
     metals: bool = Field(False, description="true: also compute materials whose ground state has no gap")
     time_limit: Positive = Field(86400.0, description="seconds that a step (the ground state, or a site) may take")
-    max_corrections: Count = Field(4, description="corrections of a field that does not converge")
+    max_corrections: Count = Field(4, description="corrections of a field that does not converge" + _BY_RETRY)
 
 
 class SimulationsSection(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -46,6 +47,22 @@ def from_outside(code: int) -> str:
     if number not in _FROM_OUTSIDE:
         return ""
     return f"ended by signal {number}" + ("; the machine may have run out of memory" * (number == signal.SIGKILL))
+
+
+def command_words(command: str) -> list[str]:
+    """Split a command into words, for a program that runs elsewhere than in the current folder.
+
+    Words that name files relative to the current folder, such as `./vasp.sh`, become absolute paths.
+
+    Raises:
+        ValueError: a quotation mark is not closed.
+    """
+    return [_absolute(word) for word in shlex.split(command)]
+
+
+def _absolute(word: str) -> str:
+    path = Path(word).expanduser()
+    return str(path.absolute()) if os.sep in word and path.exists() else word
 
 
 def check_program(program: str) -> None:

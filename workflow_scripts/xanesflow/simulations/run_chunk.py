@@ -114,7 +114,7 @@ def simulate_chunk(
         engine.keep_steps_in(finished.parent / "steps")
     job = _Job(
         engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()),
-        finished.resolve(), expected_seconds(table),
+        finished.resolve(), expected_seconds(read_parquet(site_table)),  # core_hours, if the table has them
     )  # fmt: skip
     # A shared step joins the list as a site of its own, with an engine and settings of its own.
     everything = sites

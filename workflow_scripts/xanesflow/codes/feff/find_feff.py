@@ -15,7 +15,7 @@ from pathlib import Path
 from xanesflow.codes.feff.pip_feff import MODULES, PACKAGE, package_version
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import quoted
-from xanesflow.running.process import run_command
+from xanesflow.running.process import command_words, run_command
 
 NEEDED = ("rdinp", "pot", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
 """The modules that a XANES calculation needs in every version."""
@@ -83,12 +83,11 @@ def find_program(given: str | None, *, own_scattering: bool = True, far_radius: 
     if given.strip() and folder.is_dir():
         return _modules_in(given, folder)
     try:
-        parts = shlex.split(given)
+        words = command_words(given)
     except ValueError as error:
         raise XanesflowError(f"simulations.feff_command is {quoted(given)}, which is no command ({error}).") from None
-    words = [_absolute(word) for word in parts]
     if not words or shutil.which(words[0]) is None:
-        name = parts[0] if parts else ""
+        name = shlex.split(given)[0] if words else ""
         where = f"looked from {Path.cwd()}" if os.sep in name else "looked for on the PATH"
         if os.sep in name and Path(words[0]).is_file():
             where = "the file is there, but may not be executed"
@@ -108,12 +107,6 @@ def _modules_in(given: str, folder: Path) -> Program:
             f"with all modules of FEFF 9 or 10, or the script that runs them, {OTHER_WAYS}."
         )
     return Program(given, modules=tuple(there.values()))
-
-
-def _absolute(word: str) -> str:
-    """Make a word absolute if it names a file relative to the current folder, because FEFF runs elsewhere."""
-    path = Path(word).expanduser()
-    return str(path.absolute()) if os.sep in word and path.exists() else word
 
 
 @lru_cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from xanesflow.core.errors import FailedRunError, NoInputError, XanesflowError
 from xanesflow.core.files import write_text
 from xanesflow.core.sites import WHOLE_MATERIAL
 from xanesflow.core.text import quoted
+from xanesflow.running.process import command_words
 
 _OTHER_WAYS = (
     "Without VASP, use the embedded engine (subsets of FEFF8L), or write VASP's inputs with `snakemake inputs` and run "
@@ -108,7 +108,7 @@ class _Step(FolderStep):
             cell = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
             place = cell.lattice.get_fractional_coords(structure[absorber].coords).tolist()
         job = Job(
-            command=tuple(shlex.split(self.options.command)),
+            command=tuple(command_words(self.options.command)),
             max_errors=self.options.max_errors,
             max_bands=int(self.options.inputs["max_bands"]),
             frozen_after=self.options.frozen_after,
@@ -159,7 +159,7 @@ class VaspEngine(_Step):
         Raises:
             XanesflowError: there is no such command, or no library of POTCARs.
         """
-        words = shlex.split(self.options.command)
+        words = command_words(self.options.command)
         if not words or which(words[0]) is None:
             raise XanesflowError(
                 f"VASP cannot be run: simulations.vasp_command is {quoted(self.options.command)}, and there is no "

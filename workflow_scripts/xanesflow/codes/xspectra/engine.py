@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from xanesflow.codes.xspectra.options import XspectraRunOptions
 from xanesflow.codes.xspectra.step_plan import StepPlan, check_memory, plan_step
 from xanesflow.core.errors import FailedRunError, NoInputError, XanesflowError
 from xanesflow.core.files import write_text
+from xanesflow.running.process import command_words
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class _HoleStep(FolderStep):
     def _job(self, cell: HoleCell, plan: StepPlan, *, hole: bool) -> HoleJob:
         options = self.options
         return HoleJob(
-            command=shlex.split(options.command),
+            command=command_words(options.command),
             element=cell.structure[0].specie.symbol,
             structure=cell.structure.as_dict(),
             cutoffs=(options.ecutwfc, options.ecutrho),
@@ -143,7 +143,7 @@ class XspectraEngine(_HoleStep):
         Raises:
             XanesflowError: a program is missing; names the package of Debian that has it.
         """
-        words = shlex.split(self.options.command)
+        words = command_words(self.options.command)
         for program in (*words[:1], *PROGRAMS):
             if which(program) is None:
                 package = "quantum-espresso libopenblas0-serial" if program in PROGRAMS else "openmpi-bin"

@@ -216,6 +216,8 @@ class FinishedRuns:
 def newest_records(folder: Path, chunk: int, theory: str, sites: Iterable[Site]) -> dict[Site, dict[str, Any]]:
     """The run.json of each site's newest finished run, whether or not the chunk is packed.
 
+    The newest is the one that began last: another chunk may have handed over an older one after this chunk was packed.
+
     Args:
         folder: of the subset, `results/simulations/<subset>`.
         chunk: its number.
@@ -229,5 +231,12 @@ def newest_records(folder: Path, chunk: int, theory: str, sites: Iterable[Site])
     packed = [path for path in (folder / f"kept/{name}.zip", folder / f"{name}.zip") if path.exists()]
     records: dict[Site, dict[str, Any]] = {}
     for path in (*packed[:1], *sorted(folder.glob(f"kept/{name}/[!.]*.zip"))):
-        records |= {site: record for site, record in read_records(path, theory) if site in wanted}
+        for site, record in read_records(path, theory):
+            if site in wanted and _began(record) >= _began(records.get(site, {})):
+                records[site] = record
     return records
+
+
+def _began(record: Mapping[str, Any]) -> str:
+    """When a run began, in UTC as `2026-01-31T12:00:00+00:00`; empty if it is not recorded."""
+    return str(record.get("started", ""))

@@ -76,7 +76,9 @@ def request_retries(
 
 
 def _failed(results: Path, subset: str, given: SubsetSites) -> Iterator[Failed]:
-    """The failed sites of a subset; in an unfinished chunk, those that have been computed so far."""
+    """The failed sites of a subset; in an unfinished chunk, those that have been computed so far; none of an import."""
+    if in_results(results, paths.REJECTED_RUNS, subset=subset).exists():  # runs of before the import are kept
+        return
     folder, theory = in_results(results, paths.SIMULATIONS, subset=subset), Subset.parse(subset).theory
     for chunk, sites in sorted(given.chunks.items()):
         if _finished_without_failures(folder, chunk):
