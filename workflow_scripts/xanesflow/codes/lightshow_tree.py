@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,7 +63,7 @@ def check_archive(path: str | Path, subset: str) -> None:
 
 
 def folder_state(path: str | Path) -> str:
-    """Describe the state of a folder of runs: the number of its subfolders and files, and their newest change.
+    """Describe the state of a folder of runs: names, sizes and times of all files in it, also behind links.
 
     Snakemake itself looks only at the time of the folder, which does not change when you add a run deep inside.
 
@@ -70,16 +72,30 @@ def folder_state(path: str | Path) -> str:
     """
     if not Path(path).is_dir():
         return ""
-    number, newest = 0, 0
-    waiting = [os.fspath(path)]
+    root = os.fspath(path)
+    number, digest = 0, hashlib.sha256()
+    waiting, seen = [root], set()
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                number += 1
-                newest = max(newest, entry.stat(follow_symlinks=False).st_mtime_ns)
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-    return f"{number} entries, newest {newest}"
+        try:
+            with os.scandir(waiting.pop()) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError:  # the import says which folder it is
+            continue
+        for entry in entries:
+            number += 1
+            try:
+                status = entry.stat()
+            except OSError as error:  # such as a link that leads nowhere
+                said = str(error.strerror)
+            else:
+                said = f"{status.st_size} {status.st_mtime_ns}"
+                if stat.S_ISDIR(status.st_mode):
+                    said = "folder"
+                    if (real := (status.st_dev, status.st_ino)) not in seen:  # links may lead to each other
+                        seen.add(real)
+                        waiting.append(entry.path)
+            digest.update(f"{entry.path[len(root) :]} {said}\n".encode(errors="surrogateescape"))
+    return f"{number} entries, {digest.hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
