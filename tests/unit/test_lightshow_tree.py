@@ -29,6 +29,12 @@ from xanesflow.core.sites import WHOLE_MATERIAL
         ("Cu/mp-390/VASP/012_Cu/POSCAR", None),
         ("Cu/mp-390/FEFF8L-XANES/012_Cu/xmu.dat", None),
         ("Cu/mp-390/FEFF8L-XANES/POSCAR", None),
+        ("Cu/mp-390/VASP/relaxed/POSCAR", None),
+        ("mp-390/VASP/SCF/POSCAR", None),
+        ("mp-390/OCEAN/Cu/POSCAR", None),
+        ("VASP/Cu/mp-390/POSCAR", ("mp-390", None, "Cu")),
+        ("all/OCEAN/Cu/mp-390/POSCAR", ("mp-390", None, "Cu")),
+        ("all/SCF/mp-390/POSCAR", ("mp-390", None, None)),
     ],
 )
 def test_lightshows_tree_says_whose_a_file_is(path, meaning):
