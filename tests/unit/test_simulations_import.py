@@ -159,6 +159,14 @@ def test_a_run_of_another_element_is_left_to_that_elements_subset(runs, tmp_path
     assert Imported(runs, tmp_path / "ni", subset="Ni_FEFF").ids == [("mp-2", 3)]
 
 
+@pytest.mark.parametrize("above", ["Fe", "O", "VASP/Cu", "all/OCEAN/Cu"])
+def test_a_run_takes_the_poscar_of_its_material_below_any_folder(tmp_path, above):
+    run = files_of("mp-1", rocksalt(), 0)
+    files = {f"{above}/{name.removeprefix('Cu/')}": content for name, content in run.items()}
+    imported = Imported(pack("zip", tmp_path / "runs.zip", files), tmp_path / "out")
+    assert imported.ids == [("mp-1", 0)] and imported.rejected == []
+
+
 @pytest.mark.parametrize("other", ["the same", "not the same"])
 def test_a_second_folder_of_a_site_is_a_duplicate(runs, tmp_path, other):
     first = runs / "Cu" / "mp-1" / "FEFF-XANES" / "000_Cu"

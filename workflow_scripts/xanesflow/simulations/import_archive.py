@@ -78,8 +78,9 @@ class _Inventory:
         return place_of(name, self.theory, shared=True)
 
     def _is_ours(self, place: Place) -> bool:
-        of_material = place.site_index in (None, WHOLE_MATERIAL)
-        return place.element == self.element or (place.element is None and of_material)
+        if place.site_index is None:  # the runs of all elements may lie next to one POSCAR
+            return True
+        return place.element == self.element or (place.element is None and place.site_index == WHOLE_MATERIAL)
 
     def add(self, member: Member) -> None:
         place = self._place(member.name)
@@ -125,13 +126,13 @@ class _Inventory:
         return [f"{run.folder.rpartition('/')[2]}: {problem}" for problem in run.problems] if run else []
 
     def roots_without_run(self) -> dict[str, str]:
-        """For each material without any run of the element the root of its first POSCAR."""
+        """For each material without any run of the element the root of its first POSCAR, not below another element."""
         with_run = {material_id for material_id, _ in self.of_sites()}
         roots: dict[str, str] = {}
         for root in self.poscars:
-            material_id = root.rpartition("/")[2]
-            if material_id not in with_run:
-                roots.setdefault(material_id, root)
+            place = self._place(f"{root}/POSCAR")
+            if place and place.element in (None, self.element) and place.material_id not in with_run:
+                roots.setdefault(place.material_id, root)
         return roots
 
     def badly_named(self) -> list[Rejected]:
