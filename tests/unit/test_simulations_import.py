@@ -201,14 +201,23 @@ def test_runs_of_a_material_in_two_places_with_one_structure_belong_together(tmp
 
 
 def test_two_runs_of_a_site_are_never_mixed(tmp_path):
-    """The first one, without a spectrum, does not get that of the second."""
+    """The first one without a spectrum does not get that of the second, which counts with its own files."""
     files = files_of("mp-1", rocksalt(), 0)
     first = {name: content for name, content in files.items() if not name.endswith("xmu.dat")}
-    second = {name.replace("000_Cu", "0_Cu"): content for name, content in files.items() if "XANES" in name}
+    second = {name.replace("000_Cu", "0_Cu"): content + b"\n" for name, content in files.items() if "XANES" in name}
     imported = Imported(pack("zip", tmp_path / "runs.zip", {**first, **second}), tmp_path / "out")
     (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
-    assert set(run.files) == {"feff.inp", "feff.out"}
+    assert run.files == {name.rpartition("/")[2]: content for name, content in second.items()}
     assert imported.reasons == {("mp-1", 0): "duplicate"}
+    assert "/000_Cu is a second run next to Cu/mp-1/FEFF-XANES/0_Cu" in imported.rejected[0].detail
+
+
+def test_of_two_runs_without_a_spectrum_the_first_counts(tmp_path):
+    files = {name: content for name, content in files_of("mp-1", rocksalt(), 0).items() if not name.endswith("xmu.dat")}
+    second = {name.replace("000_Cu", "0_Cu"): content + b"\n" for name, content in files.items() if "XANES" in name}
+    imported = Imported(pack("zip", tmp_path / "runs.zip", {**files, **second}), tmp_path / "out")
+    (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
+    assert run.files == {name.rpartition("/")[2]: content for name, content in files.items() if "XANES" in name}
 
 
 @pytest.mark.parametrize("left", ["the folder", "another file"])

@@ -15,6 +15,7 @@ from xanesflow import __version__
 from xanesflow.codes.archive import MEMBER_LIMIT, Member, gunzip, read_archive
 from xanesflow.codes.lightshow_tree import Place, place_of, poscar_path, run_folder
 from xanesflow.codes.registry import function_of, importable, theory_of
+from xanesflow.codes.run_description import is_file_of
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
@@ -40,19 +41,21 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _FoundRun:
-    """What the archive holds of one run: size and SHA-256 of each file, and the problems with it."""
+    """What the archive holds of one run."""
 
     root: str
     folder: str
-    files: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    files: dict[str, dict[str, str | int]] = field(default_factory=dict)  # size in bytes and SHA-256 of each
     problems: list[str] = field(default_factory=list)
+    waiting: dict[str, bytes] = field(default_factory=dict)  # files to write if the run counts
 
 
 class _Inventory:
     """Sorts the archive's members by run as they arrive, and passes the files on to the chunks.
 
-    A run belongs to the POSCAR in its own material folder (its root). If a site has several runs, the first in the
-    archive counts. A material may be in several places as long as its structure is the same in all of them.
+    A run belongs to the POSCAR in its own material folder (its root). If a site has several runs, the first with a
+    spectrum counts, so the files of a run wait in memory until its spectrum comes. A material may be in several places
+    as long as its structure is the same in all of them.
     """
 
     def __init__(self, subset: Subset, chunks: int, writer: ChunkWriter) -> None:
@@ -61,8 +64,9 @@ class _Inventory:
         self.limit, self.spectrum_file = record.member_limit or MEMBER_LIMIT, record.spectrum_file
         self.one_run = record.one_run
         self.kept_content = function_of(record.kept_content)
-        self.runs: dict[Site, _FoundRun] = {}
-        self.seconds: dict[tuple[Site, str], _FoundRun] = {}
+        self.found: dict[Site, dict[str, _FoundRun]] = {}  # the runs of each site by their folders
+        self.runs: dict[Site, _FoundRun] = {}  # the one that counts
+        self.seconds: dict[tuple[Site, str], _FoundRun] = {}  # runs whose files came a second time
         self.poscars: dict[str, Member] = {}  # by root
         self.bad_ids: set[Site] = set()
 
@@ -94,9 +98,9 @@ class _Inventory:
             self.poscars.setdefault(place.root, member)
             return
         site = (place.material_id, place.site_index)
-        run = self.runs.setdefault(site, _FoundRun(place.root, place.folder))
-        first = run.folder == place.folder and place.file not in run.files
-        if not first and place.file:  # an empty folder, or another file of the first run, is no second run
+        run = self.found.setdefault(site, {}).setdefault(place.folder, _FoundRun(place.root, place.folder))
+        again = place.file in run.files
+        if again:
             run = self.seconds.setdefault((site, place.folder), _FoundRun(place.root, place.folder))
         if member.problem and (place.file or member.name == place.folder):
             run.problems.append(f"{place.file or 'the folder'}: {member.problem}")
@@ -104,10 +108,32 @@ class _Inventory:
             return
         digest = hashlib.sha256(member.content).hexdigest()
         run.files.setdefault(place.file, {"bytes": len(member.content), "sha256": digest})
-        if first and not member.problem:
-            path = f"{run_folder(self.element, *site, self.theory)}/{place.file}"
-            content = self.kept_content(place.file, member.content) if self.kept_content else member.content
-            self.writer.add(chunk_of(place.material_id, self.chunks), path, content)
+        if again or member.problem or self.runs.get(site, run) is not run:
+            return
+        run.waiting[place.file] = self.kept_content(place.file, member.content) if self.kept_content else member.content
+        shared_step = place.site_index == WHOLE_MATERIAL and not self.one_run
+        if site in self.runs or shared_step or self.has_spectrum(run):
+            self._count(site, run)
+
+    def has_spectrum(self, run: _FoundRun) -> bool:
+        """Whether the file with the spectrum is there, not empty, and was read."""
+        return any(about["bytes"] and is_file_of(file, (self.spectrum_file,)) for file, about in run.files.items())
+
+    def _count(self, site: Site, run: _FoundRun) -> None:
+        """Let a run count as that of its site, and write its files."""
+        self.runs[site] = run
+        for file, content in run.waiting.items():
+            self.writer.add(
+                chunk_of(site[0], self.chunks), f"{run_folder(self.element, *site, self.theory)}/{file}", content
+            )
+        for each in self.found[site].values():
+            each.waiting.clear()
+
+    def finish(self) -> None:
+        """Let the first run count where none has a spectrum."""
+        for site, runs in self.found.items():
+            if site not in self.runs:
+                self._count(site, next(iter(runs.values())))
 
     def first_roots(self) -> dict[str, str]:
         """For each material the root whose structure counts: that of its first run."""
@@ -146,15 +172,17 @@ class _Inventory:
         ]
 
     def duplicates(self) -> list[Rejected]:
-        """Second runs of a site, with a note on whether their spectrum is the same as the first one's."""
+        """Further runs of a site, with a note on whether their spectrum is the same as that of the one that counts."""
+        others = [(site, run) for site, runs in self.found.items() for run in runs.values() if run.files]
         rejected = []
-        for (site, folder), second in self.seconds.items():
-            first = self.runs[site]
-            spectrum, other = (run.files.get(self.spectrum_file) for run in (first, second))
+        for site, run in [*others, *((site, run) for (site, _), run in self.seconds.items())]:
+            if run is (first := self.runs[site]):
+                continue
+            spectrum, other = (each.files.get(self.spectrum_file) for each in (first, run))
             same = "the same spectrum" if spectrum and spectrum == other else "not the same spectrum"
             twice = "appears in the archive twice"
-            where = twice if folder == first.folder else f"{folder} is a second run next to {first.folder}"
-            rejected.append(Rejected(*site, "duplicate", f"{where}, {same}; the first one counts"))
+            where = twice if run.folder == first.folder else f"{run.folder} is a second run next to {first.folder}"
+            rejected.append(Rejected(*site, "duplicate", f"{where}, {same}; the first one with a spectrum counts"))
         return rejected
 
 
@@ -198,6 +226,7 @@ def import_archive(
         inventory = _Inventory(parsed, len(chunks), writer)
         for member in read_archive(archive, inventory.wanted, inventory.noted, limit=inventory.limit):
             inventory.add(member)
+        inventory.finish()
         if not inventory.of_sites():
             raise XanesflowError(
                 f"{archive} holds no {parsed.theory} run of {parsed.element}: looked for <element>/<material id>/"
