@@ -232,6 +232,17 @@ def test_a_run_folder_without_any_of_its_files_is_a_run_without_output(runs, tmp
     assert imported.rejected == []  # curation tells that it has no output
 
 
+@pytest.mark.parametrize(("lost", "counts", "other"), [("feff.out", 0, 1), ("xmu.dat", 1, 0)])
+def test_of_the_runs_of_equivalent_atoms_the_lowest_site_with_a_spectrum_counts(tmp_path, lost, counts, other):
+    files = files_of("mp-1", rocksalt() * (2, 1, 1), 0, 1)
+    del files[f"Cu/mp-1/FEFF-XANES/000_Cu/{lost}"]
+    imported = Imported(pack("zip", tmp_path / "runs.zip", files), tmp_path / "out")
+    assert imported.ids == [("mp-1", counts)] and imported.sites["multiplicity"].tolist() == [2]
+    assert [(r.site_index, r.detail) for r in imported.rejected] == [
+        (other, f"it is equivalent to site {counts}, whose run counts")
+    ]
+
+
 def test_a_member_that_stands_twice_in_a_tar_is_a_duplicate(tmp_path):
     members = [(tar_info(name), content) for name, content in files_of("mp-1", rocksalt(), 0).items()]
     name = "Cu/mp-1/FEFF-XANES/000_Cu/xmu.dat"

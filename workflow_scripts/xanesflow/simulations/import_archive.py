@@ -264,6 +264,8 @@ def import_archive(
             else:
                 found = checked.inequivalent(parsed.element) if inventory.one_run else [site_index]
                 sites += [(checked, each) for each in found]
+    sites, equivalent = _one_of_each_kind(inventory, sites)
+    left_out += equivalent
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     # No costs: the runs are done, and estimating what they would take would slow the import down.
@@ -325,6 +327,25 @@ def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
     if ours and first and ours.content == first.content:
         return ""
     return f"POSCAR in {run.root} differs from the one in {root}, which counts"
+
+
+def _one_of_each_kind(
+    inventory: _Inventory, sites: list[tuple[Material, int]]
+) -> tuple[list[tuple[Material, int]], list[Rejected]]:
+    """Keep one run of equivalent atoms, since its multiplicity counts them all: the lowest site with a spectrum."""
+
+    def order(site: tuple[Material, int]) -> tuple[str, bool, int]:
+        run = inventory.runs.get((site[0].material_id, site[1]))
+        return site[0].material_id, run is not None and not inventory.has_spectrum(run), site[1]
+
+    kept: dict[Site, tuple[Material, int]] = {}
+    rejected = []
+    for material, site_index in sorted(sites, key=order):
+        first = kept.setdefault((material.material_id, material.equivalent[site_index]), (material, site_index))[1]
+        if first != site_index:
+            detail = f"it is equivalent to site {first}, whose run counts"
+            rejected.append(Rejected(material.material_id, site_index, "duplicate", detail))
+    return list(kept.values()), rejected
 
 
 def _materials_without_run(materials: list[Material | BadStructure], subset: Subset) -> list[Rejected]:
