@@ -170,6 +170,15 @@ def test_a_fault_is_found_by_its_check(path, fault):
     assert not found.of("hashes")
 
 
+def test_a_site_is_kept_although_its_second_run_is_a_duplicate(path):
+    with h5py.File(path, "r+") as file:
+        for name, value in {"material_id": "mp-2", "site_index": 1, "reason": "duplicate"}.items():
+            put(f"{CU}/rejected/{name}", 0, value)(file)
+        attribute(CU, "counts", '{"kept": 13, "duplicate": 1}')(file)
+        seal_again(file)
+    assert [str(each) for each in validate(path).faults] == []
+
+
 @pytest.mark.parametrize(
     ("place", "index", "value"),
     [

@@ -1,8 +1,10 @@
 """Whose a file in Lightshow's tree is."""
 
+import os
+
 import pytest
 
-from xanesflow.codes.lightshow_tree import place_of, run_folder
+from xanesflow.codes.lightshow_tree import folder_state, place_of, run_folder
 from xanesflow.core.sites import WHOLE_MATERIAL
 
 
@@ -27,6 +29,12 @@ from xanesflow.core.sites import WHOLE_MATERIAL
         ("Cu/mp-390/VASP/012_Cu/POSCAR", None),
         ("Cu/mp-390/FEFF8L-XANES/012_Cu/xmu.dat", None),
         ("Cu/mp-390/FEFF8L-XANES/POSCAR", None),
+        ("Cu/mp-390/VASP/relaxed/POSCAR", None),
+        ("mp-390/VASP/SCF/POSCAR", None),
+        ("mp-390/OCEAN/Cu/POSCAR", None),
+        ("VASP/Cu/mp-390/POSCAR", ("mp-390", None, "Cu")),
+        ("all/OCEAN/Cu/mp-390/POSCAR", ("mp-390", None, "Cu")),
+        ("all/SCF/mp-390/POSCAR", ("mp-390", None, None)),
     ],
 )
 def test_lightshows_tree_says_whose_a_file_is(path, meaning):
@@ -57,3 +65,18 @@ def test_a_run_of_each_theory_has_its_own_folder(theory):
         assert place and (place.folder, place.root, place.file) == (folder, "Cu/mp-390", file if is_known else "")
         assert (place.material_id, place.site_index, place.element) == ("mp-390", 12, "Cu")
         assert place_of(f"{folder}/{file}", other) is None
+
+
+def test_the_state_of_a_folder_changes_with_files_behind_links_and_with_old_times(tmp_path):
+    scratch, runs = tmp_path / "scratch", tmp_path / "runs"
+    (scratch / "mp-1").mkdir(parents=True)
+    runs.mkdir()
+    (runs / "Cu").symlink_to(scratch)
+    (scratch / "back").symlink_to(runs)  # a loop
+    (scratch / "nowhere").symlink_to("nothing")
+    states = [folder_state(runs)]
+    for content in ("some", "other"):
+        (scratch / "mp-1" / "xmu.dat").write_text(content)
+        os.utime(scratch / "mp-1" / "xmu.dat", (1.6e9, 1.6e9))  # as `cp -p` does
+        states.append(folder_state(runs))
+    assert len(set(states)) == 3 and folder_state(runs) == states[-1]

@@ -169,6 +169,14 @@ def test_a_run_of_another_element_is_left_to_that_elements_subset(runs, tmp_path
     assert Imported(runs, tmp_path / "ni", subset="Ni_FEFF").ids == [("mp-2", 3)]
 
 
+@pytest.mark.parametrize("above", ["Fe", "O", "VASP/Cu", "all/OCEAN/Cu"])
+def test_a_run_takes_the_poscar_of_its_material_below_any_folder(tmp_path, above):
+    run = files_of("mp-1", rocksalt(), 0)
+    files = {f"{above}/{name.removeprefix('Cu/')}": content for name, content in run.items()}
+    imported = Imported(pack("zip", tmp_path / "runs.zip", files), tmp_path / "out")
+    assert imported.ids == [("mp-1", 0)] and imported.rejected == []
+
+
 @pytest.mark.parametrize("other", ["the same", "not the same"])
 def test_a_second_folder_of_a_site_is_a_duplicate(runs, tmp_path, other):
     first = runs / "Cu" / "mp-1" / "FEFF-XANES" / "000_Cu"
@@ -203,14 +211,23 @@ def test_runs_of_a_material_in_two_places_with_one_structure_belong_together(tmp
 
 
 def test_two_runs_of_a_site_are_never_mixed(tmp_path):
-    """The first one, without a spectrum, does not get that of the second."""
+    """The first one without a spectrum does not get that of the second, which counts with its own files."""
     files = files_of("mp-1", rocksalt(), 0)
     first = {name: content for name, content in files.items() if not name.endswith("xmu.dat")}
-    second = {name.replace("000_Cu", "0_Cu"): content for name, content in files.items() if "XANES" in name}
+    second = {name.replace("000_Cu", "0_Cu"): content + b"\n" for name, content in files.items() if "XANES" in name}
     imported = Imported(pack("zip", tmp_path / "runs.zip", {**first, **second}), tmp_path / "out")
     (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
-    assert set(run.files) == {"feff.inp", "feff.out"}
+    assert run.files == {name.rpartition("/")[2]: content for name, content in second.items()}
     assert imported.reasons == {("mp-1", 0): "duplicate"}
+    assert "/000_Cu is a second run next to Cu/mp-1/FEFF-XANES/0_Cu" in imported.rejected[0].detail
+
+
+def test_of_two_runs_without_a_spectrum_the_first_counts(tmp_path):
+    files = {name: content for name, content in files_of("mp-1", rocksalt(), 0).items() if not name.endswith("xmu.dat")}
+    second = {name.replace("000_Cu", "0_Cu"): content + b"\n" for name, content in files.items() if "XANES" in name}
+    imported = Imported(pack("zip", tmp_path / "runs.zip", {**files, **second}), tmp_path / "out")
+    (run,) = [run for path in imported.chunks for run in read_chunk(path, "FEFF")]
+    assert run.files == {name.rpartition("/")[2]: content for name, content in files.items() if "XANES" in name}
 
 
 @pytest.mark.parametrize("left", ["the folder", "another file"])
@@ -223,6 +240,17 @@ def test_a_run_folder_without_any_of_its_files_is_a_run_without_output(runs, tmp
     imported = Imported(runs, tmp_path / "out")
     assert imported.ids == [("mp-1", 0), ("mp-2", 0)]
     assert imported.rejected == []  # curation tells that it has no output
+
+
+@pytest.mark.parametrize(("lost", "counts", "other"), [("feff.out", 0, 1), ("xmu.dat", 1, 0)])
+def test_of_the_runs_of_equivalent_atoms_the_lowest_site_with_a_spectrum_counts(tmp_path, lost, counts, other):
+    files = files_of("mp-1", rocksalt() * (2, 1, 1), 0, 1)
+    del files[f"Cu/mp-1/FEFF-XANES/000_Cu/{lost}"]
+    imported = Imported(pack("zip", tmp_path / "runs.zip", files), tmp_path / "out")
+    assert imported.ids == [("mp-1", counts)] and imported.sites["multiplicity"].tolist() == [2]
+    assert [(r.site_index, r.detail) for r in imported.rejected] == [
+        (other, f"it is equivalent to site {counts}, whose run counts")
+    ]
 
 
 def test_a_member_that_stands_twice_in_a_tar_is_a_duplicate(tmp_path):

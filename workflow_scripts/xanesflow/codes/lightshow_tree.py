@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,11 +42,19 @@ def _shared_runs_of(theory: str) -> re.Pattern[str] | None:
 
 
 @cache
-def _folders_of_codes() -> re.Pattern[str]:
-    """Match a path that contains a folder of a code."""
-    named = [f for each in theories() for f in (each.folder, each.shared_folder, *each.other_folders) if f]
-    folders = [f for f in named if f not in (".", "{element}")]
-    return re.compile(rf"(^|/)({'|'.join(map(re.escape, folders))})(/|$)")
+def _folders_of_runs() -> re.Pattern[str]:
+    """Match a path at or below the folder of a material's run; folders above the tree may have the name of a code."""
+    codes = "|".join(re.escape(f) for each in theories() for f in (each.folder, *each.other_folders))
+    shared = [re.escape(each.shared_folder) for each in theories() if each.shared_folder.isalpha()]
+    runs = "|".join([*shared, "[0-9]+_[A-Z][a-z]?"])
+    return re.compile(
+        rf"""(?:^|/)(?:
+        [A-Z][a-z]?/[^/]+/(?:{codes})(?:/|$)  # <element>/<material>/<code>
+        | (?:{codes})/(?:{runs})(?:/|$)       # <code>/<run>
+        | (?:{codes})(?:/[A-Z][a-z]?)?$       # <code>, or OCEAN's <code>/<element>
+        )""",
+        re.VERBOSE,
+    )
 
 
 def check_archive(path: str | Path, subset: str) -> None:
@@ -61,7 +71,7 @@ def check_archive(path: str | Path, subset: str) -> None:
 
 
 def folder_state(path: str | Path) -> str:
-    """Describe the state of a folder of runs: the number of its subfolders and files, and their newest change.
+    """Describe the state of a folder of runs: names, sizes and times of all files in it, also behind links.
 
     Snakemake itself looks only at the time of the folder, which does not change when you add a run deep inside.
 
@@ -70,16 +80,30 @@ def folder_state(path: str | Path) -> str:
     """
     if not Path(path).is_dir():
         return ""
-    number, newest = 0, 0
-    waiting = [os.fspath(path)]
+    root = os.fspath(path)
+    number, digest = 0, hashlib.sha256()
+    waiting, seen = [root], set()
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                number += 1
-                newest = max(newest, entry.stat(follow_symlinks=False).st_mtime_ns)
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-    return f"{number} entries, newest {newest}"
+        try:
+            with os.scandir(waiting.pop()) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError:  # the import says which folder it is
+            continue
+        for entry in entries:
+            number += 1
+            try:
+                status = entry.stat()
+            except OSError as error:  # such as a link that leads nowhere
+                said = str(error.strerror)
+            else:
+                said = f"{status.st_size} {status.st_mtime_ns}"
+                if stat.S_ISDIR(status.st_mode):
+                    said = "folder"
+                    if (real := (status.st_dev, status.st_ino)) not in seen:  # links may lead to each other
+                        seen.add(real)
+                        waiting.append(entry.path)
+            digest.update(f"{entry.path[len(root) :]} {said}\n".encode(errors="surrogateescape"))
+    return f"{number} entries, {digest.hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +140,11 @@ def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
     record, step = theory_of(theory), _shared_runs_of(theory)
     if record.gzipped:
         path = path.removesuffix(".gz")
+    # The folders of runs hold POSCARs of supercells too. Only the POSCAR in the material's folder counts.
+    if (match := _POSCAR.fullmatch(path)) and not _folders_of_runs().search(match["root"]):
+        parent = match["root"].split("/")[-2:-1]
+        element = parent[0] if parent and _SYMBOL.fullmatch(parent[0]) else None
+        return Place(match["root"], match["root"], match["material"], "POSCAR", None, element)
     if shared and step is not None and (match := step.fullmatch(path)):
         root, file, parent = match["root"], match["file"] or "", match["parent"] or ""
         element = match.groupdict().get("element") or (parent if _SYMBOL.fullmatch(parent) else None)
@@ -130,13 +159,6 @@ def place_of(path: str, theory: str, *, shared: bool = False) -> Place | None:
             root, folder, match["material"], file if is_file_of(file, record.files) else "", int(match["site"]),
             match["element"],
         )  # fmt: skip
-    if match := _POSCAR.fullmatch(path):
-        # The folders of codes hold POSCARs of supercells too. Only the POSCAR in the material's folder counts.
-        if _folders_of_codes().search(match["root"]):
-            return None
-        parent = match["root"].split("/")[-2:-1]
-        element = parent[0] if parent and _SYMBOL.fullmatch(parent[0]) else None
-        return Place(match["root"], match["root"], match["material"], "POSCAR", None, element)
     return None
 
 

@@ -29,7 +29,7 @@ REASONS = {
     "no_absorber": "the structure holds no atom of the subset's element",
     "bad_id": "its folder or, in a file of features, its id does not name a material and site as xanesflow does",
     "unsafe_file": "a file of the run is a link, too large, or has an unsafe name in the archive, and was not read",
-    "duplicate": "another run of the same site came first in the archive, or another row in the file of features",
+    "duplicate": "another run of the site, or of an equivalent atom, counts, or another row of the file of features",
     "other_structure": "the archive holds the material twice, with two structures, and the run belongs to the second",
     "other_kind_of_spectrum": "the run is no plain XANES, but EXAFS, emission, of one polarisation or the like",
     "wrong_absorber": "the run's absorber or edge is not what its folder and structure say",

@@ -15,6 +15,7 @@ from xanesflow import __version__
 from xanesflow.codes.archive import MEMBER_LIMIT, Member, gunzip, read_archive
 from xanesflow.codes.lightshow_tree import Place, place_of, poscar_path, run_folder
 from xanesflow.codes.registry import function_of, importable, theory_of
+from xanesflow.codes.run_description import is_file_of
 from xanesflow.codes.run_zip import ChunkWriter
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.parallel import map_in_processes
@@ -40,19 +41,21 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _FoundRun:
-    """What the archive holds of one run: size and SHA-256 of each file, and the problems with it."""
+    """What the archive holds of one run."""
 
     root: str
     folder: str
-    files: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    files: dict[str, dict[str, str | int]] = field(default_factory=dict)  # size in bytes and SHA-256 of each
     problems: list[str] = field(default_factory=list)
+    waiting: dict[str, bytes] = field(default_factory=dict)  # files to write if the run counts
 
 
 class _Inventory:
     """Sorts the archive's members by run as they arrive, and passes the files on to the chunks.
 
-    A run belongs to the POSCAR in its own material folder (its root). If a site has several runs, the first in the
-    archive counts. A material may be in several places as long as its structure is the same in all of them.
+    A run belongs to the POSCAR in its own material folder (its root). If a site has several runs, the first with a
+    spectrum counts, so the files of a run wait in memory until its spectrum comes. A material may be in several places
+    as long as its structure is the same in all of them.
     """
 
     def __init__(self, subset: Subset, chunks: int, writer: ChunkWriter) -> None:
@@ -61,8 +64,9 @@ class _Inventory:
         self.limit, self.spectrum_file = record.member_limit or MEMBER_LIMIT, record.spectrum_file
         self.one_run = record.one_run
         self.kept_content = function_of(record.kept_content)
-        self.runs: dict[Site, _FoundRun] = {}
-        self.seconds: dict[tuple[Site, str], _FoundRun] = {}
+        self.found: dict[Site, dict[str, _FoundRun]] = {}  # the runs of each site by their folders
+        self.runs: dict[Site, _FoundRun] = {}  # the one that counts
+        self.seconds: dict[tuple[Site, str], _FoundRun] = {}  # runs whose files came a second time
         self.poscars: dict[str, Member] = {}  # by root
         self.bad_ids: set[Site] = set()
 
@@ -78,8 +82,9 @@ class _Inventory:
         return place_of(name, self.theory, shared=True)
 
     def _is_ours(self, place: Place) -> bool:
-        of_material = place.site_index in (None, WHOLE_MATERIAL)
-        return place.element == self.element or (place.element is None and of_material)
+        if place.site_index is None:  # the runs of all elements may lie next to one POSCAR
+            return True
+        return place.element == self.element or (place.element is None and place.site_index == WHOLE_MATERIAL)
 
     def add(self, member: Member) -> None:
         place = self._place(member.name)
@@ -93,9 +98,9 @@ class _Inventory:
             self.poscars.setdefault(place.root, member)
             return
         site = (place.material_id, place.site_index)
-        run = self.runs.setdefault(site, _FoundRun(place.root, place.folder))
-        first = run.folder == place.folder and place.file not in run.files
-        if not first and place.file:  # an empty folder, or another file of the first run, is no second run
+        run = self.found.setdefault(site, {}).setdefault(place.folder, _FoundRun(place.root, place.folder))
+        again = place.file in run.files
+        if again:
             run = self.seconds.setdefault((site, place.folder), _FoundRun(place.root, place.folder))
         if member.problem and (place.file or member.name == place.folder):
             run.problems.append(f"{place.file or 'the folder'}: {member.problem}")
@@ -103,10 +108,32 @@ class _Inventory:
             return
         digest = hashlib.sha256(member.content).hexdigest()
         run.files.setdefault(place.file, {"bytes": len(member.content), "sha256": digest})
-        if first and not member.problem:
-            path = f"{run_folder(self.element, *site, self.theory)}/{place.file}"
-            content = self.kept_content(place.file, member.content) if self.kept_content else member.content
-            self.writer.add(chunk_of(place.material_id, self.chunks), path, content)
+        if again or member.problem or self.runs.get(site, run) is not run:
+            return
+        run.waiting[place.file] = self.kept_content(place.file, member.content) if self.kept_content else member.content
+        shared_step = place.site_index == WHOLE_MATERIAL and not self.one_run
+        if site in self.runs or shared_step or self.has_spectrum(run):
+            self._count(site, run)
+
+    def has_spectrum(self, run: _FoundRun) -> bool:
+        """Whether the file with the spectrum is there, not empty, and was read."""
+        return any(about["bytes"] and is_file_of(file, (self.spectrum_file,)) for file, about in run.files.items())
+
+    def _count(self, site: Site, run: _FoundRun) -> None:
+        """Let a run count as that of its site, and write its files."""
+        self.runs[site] = run
+        for file, content in run.waiting.items():
+            self.writer.add(
+                chunk_of(site[0], self.chunks), f"{run_folder(self.element, *site, self.theory)}/{file}", content
+            )
+        for each in self.found[site].values():
+            each.waiting.clear()
+
+    def finish(self) -> None:
+        """Let the first run count where none has a spectrum."""
+        for site, runs in self.found.items():
+            if site not in self.runs:
+                self._count(site, next(iter(runs.values())))
 
     def first_roots(self) -> dict[str, str]:
         """For each material the root whose structure counts: that of its first run."""
@@ -125,13 +152,13 @@ class _Inventory:
         return [f"{run.folder.rpartition('/')[2]}: {problem}" for problem in run.problems] if run else []
 
     def roots_without_run(self) -> dict[str, str]:
-        """For each material without any run of the element the root of its first POSCAR."""
+        """For each material without any run of the element the root of its first POSCAR, not below another element."""
         with_run = {material_id for material_id, _ in self.of_sites()}
         roots: dict[str, str] = {}
         for root in self.poscars:
-            material_id = root.rpartition("/")[2]
-            if material_id not in with_run:
-                roots.setdefault(material_id, root)
+            place = self._place(f"{root}/POSCAR")
+            if place and place.element in (None, self.element) and place.material_id not in with_run:
+                roots.setdefault(place.material_id, root)
         return roots
 
     def badly_named(self) -> list[Rejected]:
@@ -145,15 +172,17 @@ class _Inventory:
         ]
 
     def duplicates(self) -> list[Rejected]:
-        """Second runs of a site, with a note on whether their spectrum is the same as the first one's."""
+        """Further runs of a site, with a note on whether their spectrum is the same as that of the one that counts."""
+        others = [(site, run) for site, runs in self.found.items() for run in runs.values() if run.files]
         rejected = []
-        for (site, folder), second in self.seconds.items():
-            first = self.runs[site]
-            spectrum, other = (run.files.get(self.spectrum_file) for run in (first, second))
+        for site, run in [*others, *((site, run) for (site, _), run in self.seconds.items())]:
+            if run is (first := self.runs[site]):
+                continue
+            spectrum, other = (each.files.get(self.spectrum_file) for each in (first, run))
             same = "the same spectrum" if spectrum and spectrum == other else "not the same spectrum"
             twice = "appears in the archive twice"
-            where = twice if folder == first.folder else f"{folder} is a second run next to {first.folder}"
-            rejected.append(Rejected(*site, "duplicate", f"{where}, {same}; the first one counts"))
+            where = twice if run.folder == first.folder else f"{run.folder} is a second run next to {first.folder}"
+            rejected.append(Rejected(*site, "duplicate", f"{where}, {same}; the first one with a spectrum counts"))
         return rejected
 
 
@@ -197,6 +226,7 @@ def import_archive(
         inventory = _Inventory(parsed, len(chunks), writer)
         for member in read_archive(archive, inventory.wanted, inventory.noted, limit=inventory.limit):
             inventory.add(member)
+        inventory.finish()
         if not inventory.of_sites():
             raise XanesflowError(
                 f"{archive} holds no {parsed.theory} run of {parsed.element}: looked for <element>/<material id>/"
@@ -234,6 +264,8 @@ def import_archive(
             else:
                 found = checked.inequivalent(parsed.element) if inventory.one_run else [site_index]
                 sites += [(checked, each) for each in found]
+    sites, equivalent = _one_of_each_kind(inventory, sites)
+    left_out += equivalent
     left_out += _materials_without_run([materials[m] for m in without_run], parsed)
     write_structures(structures, {m.material_id: m for m, _ in sites}.values())
     # No costs: the runs are done, and estimating what they would take would slow the import down.
@@ -295,6 +327,25 @@ def _other_structure(inventory: _Inventory, run: _FoundRun, root: str) -> str:
     if ours and first and ours.content == first.content:
         return ""
     return f"POSCAR in {run.root} differs from the one in {root}, which counts"
+
+
+def _one_of_each_kind(
+    inventory: _Inventory, sites: list[tuple[Material, int]]
+) -> tuple[list[tuple[Material, int]], list[Rejected]]:
+    """Keep one run of equivalent atoms, since its multiplicity counts them all: the lowest site with a spectrum."""
+
+    def order(site: tuple[Material, int]) -> tuple[str, bool, int]:
+        run = inventory.runs.get((site[0].material_id, site[1]))
+        return site[0].material_id, run is not None and not inventory.has_spectrum(run), site[1]
+
+    kept: dict[Site, tuple[Material, int]] = {}
+    rejected = []
+    for material, site_index in sorted(sites, key=order):
+        first = kept.setdefault((material.material_id, material.equivalent[site_index]), (material, site_index))[1]
+        if first != site_index:
+            detail = f"it is equivalent to site {first}, whose run counts"
+            rejected.append(Rejected(material.material_id, site_index, "duplicate", detail))
+    return list(kept.values()), rejected
 
 
 def _materials_without_run(materials: list[Material | BadStructure], subset: Subset) -> list[Rejected]:

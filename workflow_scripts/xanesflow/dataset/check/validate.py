@@ -269,7 +269,8 @@ def _rejected(subset: SubsetContents) -> Iterator[Sentence]:
     reasons = columns["reason"].tolist()
     if unknown := sorted(set(reasons) - set(REASONS)):
         yield place, f"{quoted(unknown[0])} is no known reason"
-    left_out = set(zip(columns["material_id"].tolist(), columns["site_index"].tolist(), strict=True))
+    rows = zip(columns["material_id"].tolist(), columns["site_index"].tolist(), reasons, strict=True)
+    left_out = {(material, index) for material, index, reason in rows if reason != "duplicate"}  # its first run is in
     if both := sorted(left_out & set(subset.sites)):
         yield place, f"sites are both in the dataset and left out: {first_of([site_id(*site) for site in both])}"
     counted = {"kept": len(subset), **Counter(reasons)}
