@@ -12,6 +12,7 @@ from iron_spectra import keep_spectra, measured
 from measured_files import E0, ENERGY, table, xdi
 from trained_campaign import model_of
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.matching import get_references
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.match_files import MatchOutputs, match_files
@@ -172,6 +173,18 @@ def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_ou
     assert (
         left_out["file"].tolist() == [str(scan)] and "scan.xdi is the measured spectrum itself" in left_out["detail"][0]
     )
+
+
+def test_scans_of_an_element_without_candidates_cost_a_campaign_no_others(scan, cache, tmp_path):
+    copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
+    outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
+    wanted = Wanted(NAMES, cache=cache)
+    match_files([copper, scan], wanted, outputs)
+    assert set(pd.read_csv(outputs.ranking)["scan"]) == {"scan.xdi"}
+    left_out = pd.read_csv(outputs.left_out)
+    assert left_out["file"].tolist() == [str(copper)] and "hold no structure of Cu" in left_out["detail"][0]
+    with pytest.raises(XanesflowError, match="hold no structure of Cu; name others"):
+        match_files([copper], wanted, outputs)
 
 
 def test_computed_standards_need_a_flag_and_are_warned_about(cache, scan, tmp_path):
