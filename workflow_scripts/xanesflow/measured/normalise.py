@@ -32,6 +32,9 @@ second, if it shows no edge with a line."""
 _JUDGED_EV = 100.0
 """A normalised spectrum is about 1 up to here after its edge; beyond, it keeps the slope of µ."""
 
+STATED = "as the file states"
+"""Where the E0 of a table of `xanesflow measured` is from."""
+
 _SETTLED_EV = 0.005
 _MOST_ROUNDS = 30
 
@@ -79,7 +82,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
     """
     options = options or Normalisation()
-    e0_from = "given" if options.e0_ev is not None else "as the file states"
+    e0_from = "given" if options.e0_ev is not None else STATED
     options = replace(options, e0_ev=scan.e0_ev) if options.e0_ev is None else options
     name, energy = scan.source, scan.energy_ev
     # Check the stated element first, because a wrong one explains most other mistakes.
