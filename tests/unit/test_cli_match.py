@@ -164,6 +164,17 @@ def test_a_spectrum_is_no_candidate_for_itself_if_it_is_packed_or_was_normalised
     assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide"}
 
 
+def test_two_measured_spectra_of_one_name_are_refused(scan, tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder, peak in zip(folders, (4.0, 9.0), strict=True):
+        folder.mkdir()
+        xdi(folder / "oxide.xdi", "mu", ENERGY, measured(peak))
+    for command in (("match", "--measured"), ("mix",)):
+        said = sentence(*command, scan, *folders, code=1)
+        assert "Two measured spectra are called oxide, those of" in said
+        assert all(str(folder / "oxide.xdi") in said for folder in folders) and "rename one of the files" in said
+
+
 def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_out(scan, tmp_path):
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
     outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
