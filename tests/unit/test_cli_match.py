@@ -87,6 +87,24 @@ def test_a_folder_of_scans_is_a_series(cache, tmp_path):
     assert code == 2 and "--page shows one spectrum" in err
 
 
+def test_a_folder_is_a_series_however_many_of_its_scans_can_be_used(cache, tmp_path):
+    folder, standards = tmp_path / "scans", tmp_path / "standards"
+    for each in (folder, standards):
+        each.mkdir()
+    scan = xdi(folder / "s.xdi", "mu", ENERGY, 0.3 + measured(4.0))
+    (folder / "notes.txt").write_text("no spectrum\n", encoding="utf-8")
+    for name, peak in (("oxide", 6.0), ("metal", 12.0)):
+        xdi(standards / f"{name}.xdi", "mu", ENERGY, measured(peak))
+    for words in (("match", NAMES, "--cache", cache), ("mix", [standards])):
+        command, given, *more = words
+        for file, of_series in ((folder, True), (scan, False)):
+            for output in (tmp_path / "o.csv", tmp_path / "o.json"):
+                code, _, err = call(command, file, *given, *more, "-o", output)
+                assert code == 0, err
+            assert ("scan" in pd.read_csv(tmp_path / "o.csv")) == of_series
+            assert isinstance(json.loads((tmp_path / "o.json").read_text("utf-8")), list) == of_series
+
+
 def test_a_folder_whose_only_file_cannot_be_used_is_refused_in_a_sentence(tmp_path):
     folder = tmp_path / "scans"
     folder.mkdir()
