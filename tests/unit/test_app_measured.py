@@ -128,6 +128,11 @@ def test_own_structures_are_candidates_and_a_series_has_a_row_for_each_scan(do, 
     assert [row["cells"][0] for row in result["rows"]] == ["s0.xdi", "s1.xdi", "s2.xdi"]
     assert [row["scan"] for row in result["rows"]] == [0, 1, 2] and len(result["curves"]) == 3
     assert any(each.startswith("Left out: notes.txt") for each in result["remarks"])
+    files["scans"] = [scans[0], bad]  # a series still
+    result, written = do("match_scans", **files, libraries=[], contains="", max_atoms=None, cache=str(cache))
+    run_terminal(result, tmp_path / "one", "--cache", cache, **files)
+    same_files(written, tmp_path / "one", "scans_match.csv")
+    assert "scan" in pd.read_csv(written / "scans_match.csv")
 
 
 def test_standards_are_mixed_and_ranked_as_by_the_commands(do, given, tmp_path):

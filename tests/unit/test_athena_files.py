@@ -16,6 +16,7 @@ from xanesflow.codes.run_engine import SiteSpectrum
 from xanesflow.config.campaign import Campaign
 from xanesflow.config.model import Config
 from xanesflow.core.errors import XanesflowError
+from xanesflow.interpretation.computed_file import read_computed
 from xanesflow.matching.spectrum_store import SHIPPED, read_library
 from xanesflow.measured import Normalisation, Reading, read_measured
 from xanesflow.measured.write_athena import athena_text
@@ -65,6 +66,21 @@ def test_computed_spectra_are_read_back_unless_they_are_too_short(tmp_path):
     assert read_measured(written)[0].e0_ev == pytest.approx(8997, abs=0.3)
 
 
+def test_a_computed_file_is_interpreted_as_one(tmp_path):
+    energy = 8979.0 + 0.5 * np.arange(120)
+    path, mu = tmp_path / "cu.dat", np.linspace(1e-4, 8e-4, 120)
+    path.write_text(athena_text(energy, mu, "Cu", ["K-edge XANES, a test"]))
+    (found,) = read_computed(path)
+    assert found.energy_ev == pytest.approx(energy) and found.cross_section == pytest.approx(mu)
+    for about, column, sentence in (
+        ("energies moved by -3.31 ± 1.2 eV to experiment", "mu", r"cu\.dat has energies that were moved"),
+        ("cross sections in bohr^2, mean of the sites", "norm", r"cu\.dat holds a normalised spectrum.*column mu"),
+    ):
+        path.write_text(athena_text(energy, mu, "Cu", [about], column=column), encoding="utf-8")
+        with pytest.raises(XanesflowError, match=sentence):
+            read_computed(path)
+
+
 def test_xanes_writes_a_file_for_each_site_and_their_average(tmp_path):
     request = make_request("mn3o4-hausmannite", "Mn", None, symprec=0.01)
     look = quick_look_of("FEFF8L", Campaign(Config()).engine_options("Mn_FEFF8L"), {})
@@ -85,6 +101,9 @@ def test_xanes_writes_a_file_for_each_site_and_their_average(tmp_path):
     mean = np.average([each.result.cross_section for each in outcomes], axis=0, weights=weights)
     assert "# structure:" in files[-1].read_text() and "weighted" in files[-1].read_text()
     same_numbers(files[-1], grid, mean)
+    (table,) = write_spectra(tmp_path / "a.csv", request, look, outcomes, common_grid(outcomes, average=True))
+    athena = [each.cross_section for path in files for each in read_computed(path)]
+    assert [each.cross_section for each in read_computed(table)] == [pytest.approx(each, rel=1e-6) for each in athena]
     one = common_grid(outcomes[:1], average=True)
     alone = write_spectra(tmp_path / "b.csv", request, look, outcomes[:1], one, athena=True)
     assert [path.name for path in alone] == [f"b_{Absorber('Mn', request.sites[0].index, 1).folder}.dat"]

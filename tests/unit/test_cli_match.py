@@ -12,6 +12,7 @@ from iron_spectra import keep_spectra, measured
 from measured_files import E0, ENERGY, table, xdi
 from trained_campaign import model_of
 
+from xanesflow.core.errors import XanesflowError
 from xanesflow.matching import get_references
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.match_files import MatchOutputs, match_files
@@ -84,6 +85,24 @@ def test_a_folder_of_scans_is_a_series(cache, tmp_path):
     assert rows[rows["rank"] == 1]["id"].tolist() == ["feo-rocksalt", rows["id"][4], "fe2o3-hematite"]
     code, _, err = call("match", folder, *NAMES, "--page", tmp_path / "p.html")
     assert code == 2 and "--page shows one spectrum" in err
+
+
+def test_a_folder_is_a_series_however_many_of_its_scans_can_be_used(cache, tmp_path):
+    folder, standards = tmp_path / "scans", tmp_path / "standards"
+    for each in (folder, standards):
+        each.mkdir()
+    scan = xdi(folder / "s.xdi", "mu", ENERGY, 0.3 + measured(4.0))
+    (folder / "notes.txt").write_text("no spectrum\n", encoding="utf-8")
+    for name, peak in (("oxide", 6.0), ("metal", 12.0)):
+        xdi(standards / f"{name}.xdi", "mu", ENERGY, measured(peak))
+    for words in (("match", NAMES, "--cache", cache), ("mix", [standards])):
+        command, given, *more = words
+        for file, of_series in ((folder, True), (scan, False)):
+            for output in (tmp_path / "o.csv", tmp_path / "o.json"):
+                code, _, err = call(command, file, *given, *more, "-o", output)
+                assert code == 0, err
+            assert ("scan" in pd.read_csv(tmp_path / "o.csv")) == of_series
+            assert isinstance(json.loads((tmp_path / "o.json").read_text("utf-8")), list) == of_series
 
 
 def test_a_folder_whose_only_file_cannot_be_used_is_refused_in_a_sentence(tmp_path):
@@ -163,6 +182,17 @@ def test_a_spectrum_is_no_candidate_for_itself_if_it_is_packed_or_was_normalised
     assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide"}
 
 
+def test_two_measured_spectra_of_one_name_are_refused(scan, tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder, peak in zip(folders, (4.0, 9.0), strict=True):
+        folder.mkdir()
+        xdi(folder / "oxide.xdi", "mu", ENERGY, measured(peak))
+    for command in (("match", "--measured"), ("mix",)):
+        said = sentence(*command, scan, *folders, code=1)
+        assert "Two measured spectra are called oxide, those of" in said
+        assert all(str(folder / "oxide.xdi") in said for folder in folders) and "rename one of the files" in said
+
+
 def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_out(scan, tmp_path):
     other = xdi(tmp_path / "other.xdi", "mu", ENERGY, measured(6.0))
     outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
@@ -172,6 +202,18 @@ def test_a_scan_of_a_campaign_without_an_answer_is_in_the_table_of_those_left_ou
     assert (
         left_out["file"].tolist() == [str(scan)] and "scan.xdi is the measured spectrum itself" in left_out["detail"][0]
     )
+
+
+def test_scans_of_an_element_without_candidates_cost_a_campaign_no_others(scan, cache, tmp_path):
+    copper = xdi(tmp_path / "cu.xdi", "mu", ENERGY + 1867, measured(5.0), element="Cu")
+    outputs = MatchOutputs(tmp_path / "r.csv", tmp_path / "r.json", tmp_path / "left_out.csv", tmp_path / "figures")
+    wanted = Wanted(NAMES, cache=cache)
+    match_files([copper, scan], wanted, outputs)
+    assert set(pd.read_csv(outputs.ranking)["scan"]) == {"scan.xdi"}
+    left_out = pd.read_csv(outputs.left_out)
+    assert left_out["file"].tolist() == [str(copper)] and "hold no structure of Cu" in left_out["detail"][0]
+    with pytest.raises(XanesflowError, match="hold no structure of Cu; name others"):
+        match_files([copper], wanted, outputs)
 
 
 def test_computed_standards_need_a_flag_and_are_warned_about(cache, scan, tmp_path):

@@ -100,7 +100,8 @@ def test_the_command_reads_measured_and_computed_spectra_and_refuses_in_a_senten
     )
     xdi(folder / "scan.xdi", "mutrans", energy, mu(energy, e0=8990.0), element="Cu")
     rows = zip(energy, mu(energy, e0=8990.0) - mu(np.array([8800.0]), e0=8990.0), strict=True)
-    (folder / "computed.csv").write_text("# made up\nenergy_eV,Cu_0\n" + "".join(f"{e},{m}\n" for e, m in rows))
+    head = "# energy_eV in eV, absolute; cross sections in bohr^2\n"
+    (folder / "computed.csv").write_text(f"{head}energy_eV,Cu_0\n" + "".join(f"{e},{m}\n" for e, m in rows))
     code, said = answer("interpret", "scan.xdi", "computed.csv", "--output", "site.csv")
     assert code == 0, said
     with (folder / "site.csv").open() as file:
@@ -109,7 +110,7 @@ def test_the_command_reads_measured_and_computed_spectra_and_refuses_in_a_senten
     assert {row["foreign"] for row in table} <= {"True", "False"}
     assert "no more than the prior" in " ".join(said.split()) and "Nearest simulated sites" in said
     xdi(folder / "iron.xdi", "mutrans", energy - 1870, mu(energy - 1870))
-    (folder / "short.csv").write_text("energy_eV,one\n" + "".join(f"{8980 + k},{k / 15}\n" for k in range(16)))
+    (folder / "short.csv").write_text(f"{head}energy_eV,one\n" + "".join(f"{8980 + k},{k / 15}\n" for k in range(16)))
     for arguments, said in (
         (["iron.xdi"], "is the K edge of Fe, and this interpreter reads the K edge of Cu"),
         (["scan.xdi", "--output", "scan.xdi"], "must be a file that ends with .csv"),

@@ -178,10 +178,13 @@ def test_a_short_spectrum_is_refused_and_a_wide_bar_says_no_more_than_the_prior(
     assert not by_name["cn"].no_more_than_prior and by_name["oxidation_state"].no_more_than_prior
 
 
+HEADER = "# energy_eV in eV, absolute; cross sections in bohr^2"  # of `xanesflow xanes`
+
+
 def written(path, energy, mu, about="made up"):
     """A table of `xanesflow xanes`."""
     rows = "\n".join(f"{e:.4f},{m:.9e}" for e, m in zip(energy, mu, strict=True))
-    path.write_text(f"# {about}\nenergy_eV,Cu_000 (x4)\n{rows}\n", encoding="utf-8")
+    path.write_text(f"{HEADER}\n# {about}\nenergy_eV,Cu_000 (x4)\n{rows}\n", encoding="utf-8")
     return path
 
 
@@ -285,7 +288,7 @@ def test_a_numbered_split_of_all_subsets_has_each_material_in_one_part(monkeypat
 @pytest.mark.parametrize("rows", ["", "8970,1\n", "8970,1\n8969,1\n"])
 def test_a_computed_table_without_rising_energies_is_refused_in_a_sentence(tmp_path, rows):
     path = tmp_path / "table.csv"
-    path.write_text(f"energy_eV,sigma\n{rows}", encoding="utf-8")
+    path.write_text(f"{HEADER}\nenergy_eV,sigma\n{rows}", encoding="utf-8")
     with pytest.raises(XanesflowError, match=r"table\.csv needs rising energies and 2 numbers in each row"):
         read_computed(path)
 
@@ -294,9 +297,9 @@ def test_computed_files_are_recognised_and_one_site_is_read_once(tmp_path):
     """Tables of one site and of two, a normalised table, and xmu.dat of FEFF and of the embedded engine."""
     energy, mu = 8970 + 0.5 * np.arange(120), np.linspace(1e-4, 8e-4, 120)
 
-    def table(name, columns, *values):
+    def table(name, columns, *values, header=HEADER):
         rows = "\n".join(",".join(f"{each:.9g}" for each in row) for row in zip(energy, *values, strict=True))
-        (tmp_path / name).write_text(f"# made up\n{columns}\n{rows}\n", encoding="utf-8")
+        (tmp_path / name).write_text(f"{header}\n{columns}\n{rows}\n", encoding="utf-8")
         return read_computed(tmp_path / name)
 
     one = table("one.csv", "energy_eV,Cu_000 (x4),average", mu, mu)
@@ -306,8 +309,9 @@ def test_computed_files_are_recognised_and_one_site_is_read_once(tmp_path):
     assert [each.source for each in two] == ["two.csv: Cu_000 (x4)", "two.csv: Cu_001 (x2)", "two.csv: average"]
     for found in (*one, *normalised, two[0]):
         assert found.energy_ev == pytest.approx(energy) and found.cross_section == pytest.approx(mu)
-    # What `xanesflow measured` writes is a measured spectrum.
+    # What `xanesflow measured` writes is a measured spectrum, and so are others with energies in eV.
     assert table("m.csv", "energy_ev,mu,normalised,flattened", mu, mu, mu) is None
+    assert table("m.csv", "energy_eV,i0,it", mu, mu, header="# beamline") is None
 
     cluster = SimpleNamespace(potentials=[SimpleNamespace(atomic_number=29)])
     record = {"rung": "SCF", "fermi_ev": 8980.0, "edge_ev": 8982.0}

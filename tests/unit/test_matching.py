@@ -19,9 +19,11 @@ from xanesflow.matching.choice_model import (
     read_match_calibration,
 )
 from xanesflow.matching.compute_candidates import compute_missing, make_engine, plan_spectra
+from xanesflow.matching.conclusion import conclude
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.likeness import Bounds, Curve, SpectrumCorrection, Target, correct, fit_candidate
 from xanesflow.matching.material_spectrum import average_sites, edge_step
+from xanesflow.matching.ranking import Reference, Row
 from xanesflow.matching.spectrum_store import (
     SHIPPED,
     SpectrumStore,
@@ -132,6 +134,18 @@ def test_measures_are_smaller_for_the_better_candidate():
     )
     expected = Expected(0.0, 1.0, 0.0)
     assert all(a <= b for a, b in zip(measures(good, expected), measures(bad, expected), strict=True))
+
+
+def test_repeats_of_one_sample_are_one_answer():
+    def row(name, certainty, sample="Mn2O3", scan=("hash", "")):
+        return Row(1, Reference(name, sample, "", WHOLE, scan=scan), None, certainty)
+
+    repeats = [row("Mn2O3_rt_02", 0.52), row("Mn2O3_rt_03", 0.47)]
+    others = [row("MnO", 0.01, "MnO")]
+    said = "Mn2O3, but not which of its 2 scans: Mn2O3_rt_02 and Mn2O3_rt_03."
+    assert conclude([*repeats, *others], "Mn") == said
+    said = conclude([row("a", 0.3), row("b", 0.3), row("c", 0.4, "MnO2")], "Mn")
+    assert said == "No clear answer; the likely candidates are a, b and MnO2."
 
 
 def test_the_shipped_calibrations_expect_what_was_seen():

@@ -8,6 +8,7 @@ from measured_files import E0, ENERGY, LEVEL, SLOPE, STEP, counts, mu, perl_grou
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import Normalisation, Reading, merge_spectra, read_measured
+from xanesflow.measured.write_measured import write_spectra
 
 MU = mu()
 ROWS = list(zip(ENERGY, MU, strict=True))
@@ -269,6 +270,18 @@ def test_repeats_are_merged(tmp_path):
     assert [each["source"] for each in merged.parameters["merged"]] == ["0.dat", "1.dat", "2.dat", "3.dat"]
     assert merged.energy_ev == pytest.approx(ENERGY[3:-3])
     assert merged.parameters["element_from"] == "energy"
+
+
+def test_merged_tables_keep_their_e0(tmp_path):
+    tables = []
+    for e0 in (E0 - 4, E0 - 3):
+        (spectrum,) = read_measured(table(tmp_path / f"{e0}.dat", ENERGY, MU + 1e-3 * e0), None, Normalisation(e0))
+        write_spectra(tmp_path / f"{e0}.csv", [spectrum])
+        tables += read_measured(tmp_path / f"{e0}.csv")
+    merged = merge_spectra(tables)
+    assert (merged.e0_ev, merged.parameters["e0_from"]) == (E0 - 3.5, "as the file states")
+    given = read_measured(tmp_path / f"{E0 - 3}.csv", None, Normalisation(E0 - 3))
+    assert merge_spectra([tables[0], *given]).e0_ev == pytest.approx(E0, abs=0.1)
 
 
 def test_what_is_no_repeat_is_not_merged(tmp_path):

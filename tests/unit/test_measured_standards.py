@@ -12,6 +12,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import Reading, merge_spectra, read_measured
 from xanesflow.measured.measured_spectrum import Scan
 from xanesflow.measured.normalise import normalise
+from xanesflow.measured.write_measured import write_spectra
 
 FOILS = {
     "V/V_foil": 5465, "Fe/Fe_Foil_rt_2016Foils": 7112, "Fe/Fe_metal_rt_01": 7112, "Co/co_metal_rt": 7709,
@@ -50,6 +51,20 @@ def test_normalisation_is_larchs():
         )
         assert group.edge_step == pytest.approx(spectrum.edge_step, rel=2e-3), path
         assert group.norm == pytest.approx(spectrum.normalised, abs=5e-3), path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ("Cr/cro2_rt_001", "Cr/na2cro4_100K_001", "Cr/cr2o3_15K_001", "Cu/CuS_covellite_13K_01", "Fe/FeS2_rt_01",
+     "Cu/cu_metal_rt", "Mn/Mn2O3_rt_01"),
+)  # fmt: skip
+def test_the_table_of_a_long_scan_is_read_again_as_it_was_normalised(path, tmp_path):
+    (spectrum,) = read_measured(shared("measured") / f"{path}.xdi")
+    write_spectra(tmp_path / "own.csv", [spectrum])
+    (again,) = read_measured(tmp_path / "own.csv")
+    assert again.parameters["mode"] == "normalised"
+    assert again.e0_ev == pytest.approx(spectrum.e0_ev, abs=1e-3)
+    assert again.normalised == pytest.approx(spectrum.normalised, abs=1e-5)
 
 
 def test_half_the_step_is_crossed_where_tables_have_the_edge_and_not_later_in_it():

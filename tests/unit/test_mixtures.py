@@ -94,7 +94,6 @@ def test_a_needless_standard_does_not_win():
     ("given", "sentence"),
     [
         (standards("first"), "at least two standards"),
-        (standards("first", "first"), "Two standards are called first"),
         ([*standards("first")] * 300, "300 standards have 4500250 combinations of up to 3, more than the 500000"),
         (
             [*standards("first"), Standard("short", ENERGY[ENERGY < 7130], made({"first": 1})[ENERGY < 7130])],

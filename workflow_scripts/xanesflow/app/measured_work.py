@@ -23,7 +23,7 @@ from xanesflow.interpretation.interpret_spectra import interpret_files, write_va
 from xanesflow.interpretation.interpreter import load_interpreter
 from xanesflow.matching.candidates import Narrowing, read_symbols
 from xanesflow.matching.conclusion import titled
-from xanesflow.matching.each_scan import each_scan
+from xanesflow.matching.each_scan import each_scan, is_series
 from xanesflow.matching.get_references import Listener, Wanted, get_references, get_standards, one_element
 from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures, shifted_farther
 from xanesflow.matching.rank_candidates import Match, match_spectrum
@@ -210,7 +210,7 @@ def match_scans(work: Work) -> dict[str, Any]:
         lambda spectrum: match_spectrum(spectrum, references, calibration, left_out=left_out),
         lambda _, sentence: listener.warn(f"Left out: {sentence}"),
     )
-    several = len(matches) > 1
+    several, series = len(matches) > 1, is_series(files.place, spectra)
     remarks += sorted({each for match in matches for each in match.warnings}) if several else matches[0].warnings
     remarks += _left_out(matches)
     words: list[object] = [files.place, *candidates, *["--measured"] * measured]
@@ -221,7 +221,7 @@ def match_scans(work: Work) -> dict[str, Any]:
         "known": _known(matches[0]),
         "curves": [_curve(each.spectrum, each.target.energy_ev, each.target.values) for each in matches],
         "remarks": remarks,
-        "terminal": files.terminal("match", *words, *_write_matches(files, matches)),
+        "terminal": files.terminal("match", *words, *_write_matches(files, matches, series=series)),
     }
 
 
@@ -231,20 +231,19 @@ def _left_out(found: Sequence[Match] | Sequence[MixtureFit]) -> list[str]:
     return [f"Left out: {each}" for each in list(lost)[:10]]
 
 
-def _write_matches(files: _Scans, matches: Sequence[Match]) -> list[object]:
+def _write_matches(files: _Scans, matches: Sequence[Match], *, series: bool) -> list[object]:
     """Write what `xanesflow match` writes; returns its options for that."""
     from xanesflow.matching.draw_match import draw_matches
     from xanesflow.matching.match_page import write_page
     from xanesflow.matching.write_match import write_matches
 
     table, record, plot, page = (files.to_write(f"match{end}") for end in (".csv", ".json", ".svg", ".html"))
-    several = len(matches) > 1
     for path in (table, record):
-        write_matches(path, matches, series=several)
+        write_matches(path, matches, series=series)
     draw_matches(plot, matches)
-    if not several:
+    if not series:
         write_page(page, matches[0])
-    return ["--output", table, "--plot", plot, *([] if several else ["--page", page])]
+    return ["--output", table, "--plot", plot, *([] if series else ["--page", page])]
 
 
 def _known(match: Match) -> str:
@@ -275,7 +274,7 @@ def mix_scans(work: Work) -> dict[str, Any]:
     )
     table, record, plot = (files.to_write(f"mix{end}") for end in (".csv", ".json", ".svg"))
     for path in (table, record):
-        write_mixtures(path, fits)
+        write_mixtures(path, fits, series=is_series(files.place, spectra))
     draw_mixtures(plot, fits)
     words = [files.place, *files.standards, "--max", most, *["--sum-to-one"] * sum_to_one]
     return {

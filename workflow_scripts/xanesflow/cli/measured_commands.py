@@ -46,7 +46,7 @@ def interpret(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Measured spectra, as `xanesflow measured` reads them; tables of `xanesflow xanes`; xmu.dat.",
+            help="Measured spectra, as `xanesflow measured` reads them; tables and .dat of `xanesflow xanes`; xmu.dat.",
         ),
     ],
     *,

@@ -17,7 +17,7 @@ from xanesflow.cli.terminal import print_message, print_result, progress_bar, re
 from xanesflow.core.errors import WrongCallError
 from xanesflow.core.files import check_plot
 from xanesflow.core.text import printable
-from xanesflow.matching.each_scan import each_scan
+from xanesflow.matching.each_scan import each_scan, is_series
 from xanesflow.matching.get_references import Listener, Wanted, get_references, one_element
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.write_match import check_page, write_matches
@@ -47,6 +47,7 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
     check_outputs(outputs, [file, *standards], wanted.structures)
     spectra = read_scans([file], how)
     element = one_element(spectra)
+    series = is_series(file, spectra)
     if len(spectra) > 1 and outputs.page:
         raise WrongCallError(f"--page shows one spectrum, and there are {len(spectra)}; use --output and --plot.")
     with listening() as listener:
@@ -61,7 +62,7 @@ def show_match(file: Path, wanted: Wanted, outputs: Outputs, how: HowToRead) -> 
         _show_one(matches[0])
     else:
         _show_series(matches, left_out)
-    _write(matches, outputs)
+    _write(matches, outputs, series=series)
 
 
 def read_scans(files: Sequence[Path], how: HowToRead) -> list[MeasuredSpectrum]:
@@ -167,10 +168,10 @@ def _series_table(matches: Sequence[Match]) -> Table:
     return table
 
 
-def _write(matches: Sequence[Match], outputs: Outputs) -> None:
+def _write(matches: Sequence[Match], outputs: Outputs, *, series: bool) -> None:
     """Write the files last, so that an error there does not hide the answer."""
     if outputs.output is not None:
-        write_matches(outputs.output, matches, series=len(matches) > 1)
+        write_matches(outputs.output, matches, series=series)
         print_result(str(outputs.output))
     if outputs.page is not None:
         from xanesflow.matching.match_page import write_page  # loads matplotlib

@@ -22,7 +22,7 @@ from xanesflow.cli.show_match import (
 from xanesflow.cli.terminal import print_message, print_result, progress_bar, results
 from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
-from xanesflow.matching.each_scan import each_scan
+from xanesflow.matching.each_scan import each_scan, is_series
 from xanesflow.matching.get_references import get_standards, one_element
 from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures, shifted_farther
 
@@ -74,7 +74,7 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
     if wanted.output is not None:
         from xanesflow.matching.write_mix import write_mixtures  # loads matplotlib
 
-        write_mixtures(wanted.output, fits, remark)
+        write_mixtures(wanted.output, fits, remark, series=is_series(file, spectra))
         print_result(str(wanted.output))
     if wanted.plot is not None:
         from xanesflow.matching.write_mix import draw_mixtures  # loads matplotlib

@@ -110,7 +110,7 @@ def interpret_files(
 ) -> list[Interpretation]:
     """Read the sites of all spectra of some files.
 
-    Measured files are read and normalised as `xanesflow measured` does it; tables of `xanesflow xanes` and xmu.dat are
+    Measured files are read and normalised as `xanesflow measured` does it; files of `xanesflow xanes` and xmu.dat are
     recognised, and cut to the grid that the interpreter learned from. Every spectrum is aligned at half its step and
     never shifted to fit. Files of one name in several folders are told apart by their paths.
 

@@ -25,9 +25,10 @@ def conclude(rows: Sequence[Row], element: str) -> str:
     if first.certainty >= SURE:
         return f"{titled(first.reference)} is the best candidate, certainty {first.certainty:.0%}."
     likely = _likely(rows)
-    formulas = {row.reference.formula for row in likely}
-    if len(formulas) == 1 and "" not in formulas:
-        return f"{formulas.pop()}, but not which of its {len(likely)} structures: {_names(likely)}."
+    materials = {row.reference.formula or row.reference.short_name for row in likely}  # of scans no formula is known
+    if len(materials) == 1:
+        kind = "structures" if first.reference.scan is None else "scans"
+        return f"{materials.pop()}, but not which of its {len(likely)} {kind}: {_names(likely)}."
     state = _common(rows, _oxidation)
     coordination = _common(rows, _coordination)
     candidates = f"the likely candidates are {_names(likely)}"
@@ -58,7 +59,11 @@ def _likely(rows: Sequence[Row]) -> list[Row]:
 
 
 def _names(rows: Sequence[Row]) -> str:
-    shown = [row.reference.short_name for row in rows[:_NAMED]]
+    """Names of the first candidates, and ids of those that share a name."""
+    names = [row.reference.short_name for row in rows]
+    shown = [
+        row.reference.id if names.count(name) > 1 else name for row, name in zip(rows[:_NAMED], names, strict=False)
+    ]
     return listing(shown) if len(rows) <= _NAMED else f"{', '.join(shown)} and {len(rows) - _NAMED} more"
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured import MeasuredSpectrum
 
 Answer = TypeVar("Answer")
+
+
+def is_series(file: Path, spectra: Sequence[MeasuredSpectrum]) -> bool:
+    """Whether a call asks for a series, however many scans have an answer: a folder, or a file of several scans."""
+    return file.is_dir() or len(spectra) > 1
 
 
 def each_scan(

@@ -10,10 +10,12 @@ from pathlib import Path
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.tables import write_rows
 from xanesflow.core.text import plural
+from xanesflow.matching.choice_model import MatchCalibration
 from xanesflow.matching.draw_match import draw_match
 from xanesflow.matching.each_scan import each_scan
 from xanesflow.matching.get_references import Listener, Wanted, get_references
 from xanesflow.matching.rank_candidates import Match, check_k_edge, match_spectrum
+from xanesflow.matching.ranking import Reference
 from xanesflow.matching.write_match import write_matches
 from xanesflow.measured import MeasuredSpectrum, Normalisation, read_measured
 
@@ -35,7 +37,8 @@ def match_files(
 ) -> None:
     """Rank the candidates for every scan, and write tables and figures.
 
-    A file or scan that cannot be used is named in the table of those left out. Scans may be of several elements.
+    A file or scan that cannot be used is named in the table of those left out. Scans may be of several elements; those
+    of an element without candidates are left out.
 
     Args:
         files: measured spectra.
@@ -44,15 +47,22 @@ def match_files(
         element: symbol of the absorber; None: as each file says.
 
     Raises:
-        XanesflowError: no file or no scan can be used, nothing holds an element of the scans, or no candidate has a
-            spectrum.
+        XanesflowError: no file or no scan can be used, nothing holds any element of the scans, or no candidate
+            has a spectrum.
     """
     files_of, left_out = _read(files, Normalisation(element=element))
     listener = Listener(log.info, log.warning, lambda done, of: log.info("%d of %s computed", done, plural(of, "site")))
-    elements = sorted({spectrum.element for spectrum in files_of})
-    known = {symbol: get_references(symbol, candidates, listener) for symbol in elements}
+    known: dict[str, tuple[list[Reference], MatchCalibration, list[str]]] = {}
+    lacking: dict[str, XanesflowError] = {}
+    for symbol in sorted({spectrum.element for spectrum in files_of}):
+        try:
+            known[symbol] = get_references(symbol, candidates, listener)
+        except XanesflowError as error:
+            lacking[symbol] = error
 
     def answer(spectrum: MeasuredSpectrum) -> Match:
+        if error := lacking.get(spectrum.element):
+            raise error
         references, calibration, failed = known[spectrum.element]
         found = match_spectrum(spectrum, references, calibration, left_out=failed, model=candidates.model)
         log.info("%s: %s", spectrum.source, found.conclusion)

@@ -107,13 +107,12 @@ def fit_mixtures(
 
     Args:
         spectrum: the measured spectrum.
-        standards: what it may consist of.
+        standards: what it may consist of, each with a name of its own.
         most: largest number of standards in a combination.
         sum_to_one: whether the fractions must add up to 1.
 
     Raises:
-        XanesflowError: there are fewer than two standards or too many, two have one name, or one does not cover the
-            edge.
+        XanesflowError: there are fewer than two standards or too many, or one does not cover the edge.
     """
     standards, itself = without_itself(spectrum, standards)
     if len(standards) < 2:
@@ -125,9 +124,6 @@ def fit_mixtures(
             f"{plural(len(standards), 'standard')} have {tries} combinations of up to {most}, more than the "
             f"{MOST_TRIED} that are tried; name fewer standards, or allow fewer in a combination (--max)."
         )
-    names = [standard.name for standard in standards]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise XanesflowError(f"Two standards are called {twice[0]}; rename one of the files.")
     energy, values = _common_range(spectrum, standards)
     points = max((energy[-1] - energy[0]) / INDEPENDENT_EV, 4.0)
     unshifted = [_laid(each, energy, float(np.clip(0.0, *each.shift_ev))) for each in standards]

@@ -153,9 +153,11 @@ def measured_references(paths: Sequence[Path], element: str) -> tuple[list[Refer
         The references, named by their files, and a sentence for each file that cannot be used.
 
     Raises:
-        XanesflowError: there is no such file or folder, or nothing in them is a spectrum of the element.
+        XanesflowError: there is no such file or folder, nothing in them is a spectrum of the element, or two spectra
+            have one name.
     """
     references: list[Reference] = []
+    named: dict[str, Path] = {}
     failed: list[str] = []
     others = 0
     if missing := [path for path in paths if not path.exists()]:
@@ -170,10 +172,17 @@ def measured_references(paths: Sequence[Path], element: str) -> tuple[list[Refer
             failed.append(str(error))
             continue
         for spectrum in spectra:
-            if spectrum.element == element and spectrum.edge == "K":
-                references.append(_measured(spectrum, path.stem if len(spectra) == 1 else spectrum.source))
-            else:
+            if spectrum.element != element or spectrum.edge != "K":
                 others += 1
+                continue
+            name = path.stem if len(spectra) == 1 else spectrum.source
+            if name in named:
+                raise XanesflowError(
+                    f"Two measured spectra are called {name}, those of {named[name]} and {path}; rename one of the "
+                    "files, or leave it out."
+                )
+            named[name] = path
+            references.append(_measured(spectrum, name))
     if not references:
         what = [f"{others} {'is' if others == 1 else 'are'} of other elements or edges"] if others else []
         what += [f"{len(failed)} cannot be used ({failed[0].rstrip('.')})"] if failed else []

@@ -34,19 +34,18 @@ def mixture_values(mixture: Mixture) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def write_mixtures(path: Path, fits: Sequence[MixtureFit], remark: str = "") -> None:
-    """Write the combinations: a table (.csv) with a column `scan` if there are several scans, or everything (.json)."""
+def write_mixtures(path: Path, fits: Sequence[MixtureFit], remark: str = "", *, series: bool) -> None:
+    """Write the combinations of a scan, or of a series: one table (.csv) with a column `scan`, or a list (.json)."""
     if path.suffix.lower() == ".csv":
-        several = len(fits) > 1
         rows = [
-            ({"scan": printable(fit.spectrum.source)} if several else {}) | mixture_values(mixture)
+            ({"scan": printable(fit.spectrum.source)} if series else {}) | mixture_values(mixture)
             for fit in fits
             for mixture in fit.mixtures
         ]
-        write_rows(path, (("scan",) if several else ()) + COLUMNS, rows)
+        write_rows(path, (("scan",) if series else ()) + COLUMNS, rows)
         return
     records = [_record(fit, remark) for fit in fits]
-    write_text(path, json_text(records[0] if len(records) == 1 else records, indent=1) + "\n")
+    write_text(path, json_text(records if series else records[0], indent=1) + "\n")
 
 
 def _record(fit: MixtureFit, remark: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation, Scan, Stored
-from xanesflow.measured.normalise import normalise
+from xanesflow.measured.normalise import STATED, normalise
 
 MOST_APART_EV = 1.0
 """Largest distance between the edges of repeats; if the monochromator moved further, they must be aligned first."""
@@ -17,6 +17,8 @@ MOST_APART_EV = 1.0
 
 def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisation | None = None) -> MeasuredSpectrum:
     """Average µ of repeats and normalise it anew, by what projects hold of all of them if they do.
+
+    If the files of all of them state their E0, the mean of these is kept.
 
     The energies are the first scan's, within the range that all scans cover; the others are interpolated linearly.
 
@@ -60,8 +62,10 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
     stated = all(each.parameters["element_from"] == "stated" for each in spectra)
     element, edge = (first.element, first.edge) if stated else (None, None)
     flattened = np.mean([np.interp(energy, each.energy_ev, each.flattened) for each in spectra], axis=0)
+    e0s = [each.e0_ev for each in spectra if each.parameters["e0_from"] == STATED]
+    e0_ev = float(np.mean(e0s)) if len(e0s) == len(spectra) else None
     scan = Scan(
-        energy, all_mu.mean(axis=0), first.parameters["mode"], names, element, edge, None, flattened,
+        energy, all_mu.mean(axis=0), first.parameters["mode"], names, element, edge, e0_ev, flattened,
         _mean_stored(spectra), parameters, remarks,
     )  # fmt: skip
     return normalise(scan, normalisation)

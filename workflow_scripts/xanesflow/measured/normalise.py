@@ -29,6 +29,12 @@ _LEVEL_EV, _LEVEL_TRIED_EV = 20.0, 35.0
 """A scan with less before the edge has a constant subtracted, as a pre-edge peak would tilt a line; with less than the
 second, if it shows no edge with a line."""
 
+_JUDGED_EV = 100.0
+"""A normalised spectrum is about 1 up to here after its edge; beyond, it keeps the slope of µ."""
+
+STATED = "as the file states"
+"""Where the E0 of a table of `xanesflow measured` is from."""
+
 _SETTLED_EV = 0.005
 _MOST_ROUNDS = 30
 
@@ -76,7 +82,7 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
         XanesflowError: there is no edge in it, too little before or after it, or it is of another element.
     """
     options = options or Normalisation()
-    e0_from = "given" if options.e0_ev is not None else "as the file states"
+    e0_from = "given" if options.e0_ev is not None else STATED
     options = replace(options, e0_ev=scan.e0_ev) if options.e0_ev is None else options
     name, energy = scan.source, scan.energy_ev
     # Check the stated element first, because a wrong one explains most other mistakes.
@@ -280,7 +286,7 @@ def _as_it_stands(scan: Scan, start: float) -> tuple[_Fit, float, _Choice]:
     half = last_half_crossing(energy, norm, start)
     edge = start if half is None else half  # of a short spectrum the largest step may lie at the end of a peak
     pre, post = -20.0 if energy[0] < edge - 25 else -10.0, 30.0 if energy[-1] > edge + 50 else 10.0
-    before, behind = norm[energy < edge + pre], norm[energy > edge + post]
+    before, behind = norm[energy < edge + pre], norm[(energy > edge + post) & (energy < edge + _JUDGED_EV)]
     if (len(before) and abs(np.median(before)) > 0.15) or (len(behind) and abs(np.median(behind) - 1) > 0.25):
         raise XanesflowError(
             f"{scan.source}: the spectrum is not about 0 before and 1 after the edge, so it is not normalised; "
