@@ -336,6 +336,7 @@ def test_one_site_of_each_structure(predictor):
     assert each.ids == [f"a_{index:03d}", f"c_{index:03d}"] and np.allclose(each.spectra[0], every.spectra[-1])
     if len(every) > 1:
         assert each.averages.material_id == [], "one site is not the whole material"
+    assert set(found.pandas()["site_index"]) == {index}, "and so the table has no average"
     with pytest.raises(NothingPredictedError, match=r"site 99 of \S+ does not exist among its \d+ atoms; Cu is at"):
         predictor.predict(layered(), site=99)
     with tells(match="Atoms are counted from 0; give a site of 0 or more", error=WrongCallError):

@@ -107,8 +107,10 @@ def tabulate(prediction: Predicted) -> pd.DataFrame:
 
     parts = []
     for each in prediction.subsets.values():
-        parts += [_rows(each), _average_rows(each)]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+        parts.append(_rows(each))
+        if each.averages.material_id:
+            parts.append(_average_rows(each))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _rows(each: SubsetPrediction) -> pd.DataFrame:
