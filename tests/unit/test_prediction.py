@@ -256,6 +256,12 @@ def test_two_different_structures_of_one_name_are_both_left_out_and_the_same_twi
     assert predictor.predict([paths[0], paths[0]])["Cu_FEFF"].ids == ["x_000"]
 
 
+def test_a_structure_that_is_named_as_a_cell_of_another_one_is_left_out(predictor):
+    found = predictor.predict({"x": rocksalt(), "x.cell1": perovskite()})
+    assert found["Cu_FEFF"].ids == ["x_000"] and found["Cu_FEFF"].averages.n_sites.tolist() == [1]
+    assert found.rejected[0].detail.startswith("x.cell1 is the name of a cell that represents x,")
+
+
 @pytest.mark.parametrize(
     ("models", "words"),
     [
