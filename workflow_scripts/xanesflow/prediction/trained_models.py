@@ -153,7 +153,7 @@ def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, 
     """The file of an ensemble's error bars, or the reason why there is none.
 
     Raises:
-        XanesflowError: the file is damaged, or an exported folder holds the file of another model.
+        XanesflowError: the file is damaged.
     """
     if path is None:
         return None, (
@@ -163,19 +163,15 @@ def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, 
     of = read_owner_and_sites(path)[0]
     if of == owner:
         return path, ""
-    problem = f"{path} belongs to another ensemble ({difference(of, owner)})"
-    if _is_exported(path.parent):
-        raise XanesflowError(f"{problem}; fetch the folder again, or export the model again.")
-    return None, f"{problem}; predict with all of its seeds, or calibrate this one."
-
-
-def _is_exported(folder: Path) -> bool:
-    return (folder / MODEL_FILE).is_file() or (folder.parent / MODEL_FILE).is_file()
+    return None, (
+        f"{path} belongs to another ensemble ({difference(of, owner)}); predict with all of its seeds, or calibrate "
+        "this one."
+    )
 
 
 def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
     """The calibration of a checkpoint in an exported folder or in a campaign's results; None if there is none."""
-    if _is_exported(checkpoint.parent):
+    if (checkpoint.parent / MODEL_FILE).is_file():
         path = checkpoint.parent / "calibration" / f"{subset}.h5"
     else:
         results = checkpoint.absolute().parent.parent.parent
