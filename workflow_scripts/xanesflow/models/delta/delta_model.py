@@ -109,9 +109,7 @@ class DeltaModel(TrainedModel):
     def _spectra(self, features: npt.NDArray[Any]) -> Floats:
         inputs = self._inputs(features)
         corrected = self._frames(features) + self.difference.predict(inputs)
-        # Negative values are set to zero, because a cross section cannot be negative.
-        shifts = self.shift.predict(inputs)[:, 0]
-        return np.maximum(alignment.onto_grid_blurred(corrected, shifts, float(self.spread_ev[0])), 0.0)
+        return alignment.onto_grid_blurred(corrected, self.shift.predict(inputs)[:, 0], float(self.spread_ev[0]))
 
     def how_trained(self) -> list[str]:  # noqa: D102
         card, settings = self.card, self.card.settings
