@@ -71,9 +71,10 @@ def show_prediction(
 def _named_are_used(structures: Sequence[Path], rejected: Sequence[Rejected]) -> bool:
     """Whether all that was left out comes from folders; the id of a mineral is not the name that was given."""
     named = {name_of(path) for path in structures if path.is_file()}
-    folders = [list_structures(path) for path in structures if path.is_dir()]
-    in_folders = {each.material_id for folder in folders for each in (*folder.files, *folder.bad)} - named
-    return all({each.material_id, parent_of(each.material_id)} & in_folders for each in rejected)
+    in_folders: set[str] = set()
+    for folder in (list_structures(path) for path in structures if path.is_dir()):
+        in_folders |= {file.material_id for file in folder.files} | {bad.material_id for bad in folder.bad}
+    return all({each.material_id, parent_of(each.material_id)} & (in_folders - named) for each in rejected)
 
 
 def _show_rejected(found: Prediction, output: Path | None) -> None:

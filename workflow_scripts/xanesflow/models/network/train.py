@@ -90,8 +90,10 @@ def train_networks(
         while True:
             try:
                 # Each start has a rate of its own; seeds that begin with random weights share one.
-                rates = [find_rate(data, settings, start) for start in starts or [None]]
-                rates = rates if starts else rates * len(seeds)
+                if starts:
+                    rates = [find_rate(data, settings, start) for start in starts]
+                else:
+                    rates = [find_rate(data, settings, None)] * len(seeds)
                 runs = [
                     TrainingRun(data, replace(settings, seed=seed), rate, start)
                     for seed, (rate, _), start in zip(seeds, rates, begins, strict=True)
