@@ -276,6 +276,9 @@ def test_a_campaign_is_shown_as_status_counts_it_and_its_report_in_a_box_of_its_
     assert [each[2] for each in found["failed"]] == ["engine_failed"]
     assert found["forecast"] == "All sites have ended: 2 good, 1 failed."
     assert "engine_failed" in str(campaign_view._shown(found))
+    assert found["terminal"] == ["xanesflow", "status"], "the page of a group does not say where the campaign is"
+    found = read_campaign(Work(tmp_path, {"campaign": str(campaign.folder), "alone": True}))
+    assert found["terminal"] == ["xanesflow", "status", str(campaign.folder.resolve())]
 
     page = page_in(tmp_path / "app", alone=True, campaign=campaign.folder)
     try:

@@ -37,6 +37,12 @@ def test_files_that_were_named_and_cannot_be_used_end_with_2_and_a_folder_with_s
     assert (tmp_path / "out.h5").exists() and "bad.cif" in (tmp_path / "out_rejected.csv").read_text()
     code, said = predict(tmp_path, "-m", model_of(), "-o", tmp_path / "more.h5")
     assert code == 0 and "1 left out: 1 no_structure" in said
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "torn.cif").write_text("nothing")
+    code, said = predict(folder, good, "-m", model_of())
+    assert code == 0 and "torn.cif" in said, "all that was named is predicted"
+    assert predict(folder, good, bad, "-m", model_of())[0] == 2
 
 
 @pytest.mark.parametrize(

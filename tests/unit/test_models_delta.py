@@ -81,6 +81,8 @@ def test_fewer_than_twenty_pairs_and_features_without_the_cheap_run_are_refused(
     few = only_train_on(data, data.rows("train")[: FEWEST_PAIRS - 1])
     with pytest.raises(XanesflowError, match=r"has 19 training sites .* needs 20; add finished simulations"):
         fit_delta(few, SETTINGS)
+    enough = only_train_on(data, data.rows("train")[:FEWEST_PAIRS])
+    assert fit_delta(enough, replace(SETTINGS, share=0.8)).card.n_train < FEWEST_PAIRS, "of one seed of several"
     with pytest.raises(XanesflowError, match=r"features of the structure and then feff, not radial\+feff8l"):
         fit_delta(data, DeltaSettings("feff"))
 

@@ -112,6 +112,12 @@ def test_a_kernel_regression_alone_is_a_model_too(tmp_path):
     assert again.card.kind == "kernel" and "kernel regression (Matérn 3/2, length" in again.describe()
 
 
+def test_no_cross_section_is_predicted_below_zero(tmp_path):
+    data = read_subset(make_dataset(tmp_path / "d.h5"), "Cu_FEFF", "m3gnet+chgnet")
+    model = fit_kernel_model(replace(data, spectra=data.spectra - data.spectra.mean()))
+    assert model._spectra(data.features).min() < 0 and model.predict(data.features).min() == 0
+
+
 KERNEL = TrainingSettings(
     widths=(16, 8), batch_size=8, dropout=0.1, max_epochs=6, seed=2, schedule="one_cycle", learning_rate=1e-2,
     output="difference", kernel_share=0.25,

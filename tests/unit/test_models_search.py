@@ -85,6 +85,14 @@ def test_the_best_settings_are_those_of_the_best_trial_and_train_to_its_error(tm
     assert len(rows(tmp_path)) == 6
 
 
+def test_losses_of_trials_are_compared_in_the_units_of_their_value(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_EVERY", 2)
+    search(tmp_path, {"output": ["softplus", "difference"]}, trials=4)
+    reported = {entry["intermediate_value"] for entry in journal(tmp_path) if entry["op_code"] == 7}
+    values = {float(row["val_mse"]) for row in rows(tmp_path)}
+    assert len(values) == 2 and sorted(reported) == pytest.approx(sorted(values), rel=1e-5)
+
+
 def test_test_spectra_make_no_difference_to_a_search(tmp_path):
     found = search(tmp_path / "a")
     dataset = make_dataset(tmp_path / "other.h5")

@@ -102,6 +102,18 @@ def test_its_card_names_the_model_that_it_began_with(trained, tmp_path):
     assert load_checkpoint(trained[1]).card.start is None
 
 
+def test_a_seed_finds_its_learning_rate_from_its_own_start_whichever_others_are_trained(trained, tmp_path):
+    given = {"subsets": ["Cu_FEFF"], "features": "chgnet"}
+    starts = {seed: tmp_path / f"u{seed}" for seed in (0, 1)}
+    train_model("universal", trained[0], starts, settings=SETTINGS, **given)
+    given |= {"settings": replace(SETTINGS, learning_rate=None)}
+    both = {seed: tmp_path / f"t{seed}" for seed in starts}
+    train_model("tuned", trained[0], both, starts=starts, **given)
+    train_model("tuned", trained[0], {1: tmp_path / "alone"}, starts=starts, **given)
+    found, alone = weights(both[1]), weights(tmp_path / "alone")
+    assert all(np.array_equal(found[name], alone[name]) for name in found)
+
+
 def test_a_universal_model_of_other_features_or_other_weights_of_them_is_refused(trained, tmp_path):
     with pytest.raises(XanesflowError, match="has features chgnet, but Ti_VASP needs m3gnet, so no training can start"):
         tune(trained, tmp_path, features="m3gnet")

@@ -256,6 +256,12 @@ def test_two_different_structures_of_one_name_are_both_left_out_and_the_same_twi
     assert predictor.predict([paths[0], paths[0]])["Cu_FEFF"].ids == ["x_000"]
 
 
+def test_a_structure_that_is_named_as_a_cell_of_another_one_is_left_out(predictor):
+    found = predictor.predict({"x": rocksalt(), "x.cell1": perovskite()})
+    assert found["Cu_FEFF"].ids == ["x_000"] and found["Cu_FEFF"].averages.n_sites.tolist() == [1]
+    assert found.rejected[0].detail.startswith("x.cell1 is the name of a cell that represents x,")
+
+
 @pytest.mark.parametrize(
     ("models", "words"),
     [
@@ -336,6 +342,7 @@ def test_one_site_of_each_structure(predictor):
     assert each.ids == [f"a_{index:03d}", f"c_{index:03d}"] and np.allclose(each.spectra[0], every.spectra[-1])
     if len(every) > 1:
         assert each.averages.material_id == [], "one site is not the whole material"
+    assert set(found.pandas()["site_index"]) == {index}, "and so the table has no average"
     with pytest.raises(NothingPredictedError, match=r"site 99 of \S+ does not exist among its \d+ atoms; Cu is at"):
         predictor.predict(layered(), site=99)
     with tells(match="Atoms are counted from 0; give a site of 0 or more", error=WrongCallError):

@@ -1,5 +1,7 @@
 """Models that come with the package: small, whole, named by `builtin:`, and near what FEFF computes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ import xanesflow
 from xanesflow.core.errors import XanesflowError
 from xanesflow.prediction.builtin_models import FOLDER, builtin_models
 from xanesflow.prediction.exported_model import read_about
-from xanesflow.prediction.trained_models import load_models
+from xanesflow.prediction.trained_models import choose_subsets, load_models
 from xanesflow.structures.examples import load_examples
 
 MOST_BYTES = 8 * 2**20
@@ -29,6 +31,19 @@ def test_each_is_whole_and_all_are_small_and_listed():
         assert model.subsets == ["Cu_FEFF"] and model.calibrations and not model.uncalibrated
         eta = read_about(folder)["subsets"]["Cu_FEFF"]["evidence"]["eta"]
         assert name in said and f"{eta:.2f}" in said
+
+
+def test_two_models_of_one_subset_are_described_and_refused_only_where_it_is_predicted():
+    models = load_models(["builtin:Cu_FEFF", "builtin:Cu_FEFF_from_FEFF8L"])
+    assert [model.subsets for model in models] == [["Cu_FEFF"]] * 2
+    with tells("Both the kernel model", "predict Cu_FEFF; predict with one of them"):
+        choose_subsets(models, [])
+    other = replace(models[1], seed_models=[_of_nickel_too(models[1].seed_models[0])])
+    assert choose_subsets([models[0], other], ["Ni_FEFF"]) == ["Ni_FEFF"]
+
+
+def _of_nickel_too(model):
+    return replace(model, card=replace(model.card, subsets={"Cu_FEFF": {}, "Ni_FEFF": {}}))
 
 
 def test_an_exported_model_that_is_exported_again_keeps_what_is_known_of_it(tmp_path):

@@ -54,7 +54,7 @@ def campaign(folder, settings=SETTINGS):
     path.parent.mkdir(parents=True)
     save_checkpoint(path, model)
     val, train = data.rows("val"), data.rows("train")
-    sites = TrainingSites.fit(data.features[train])
+    sites = TrainingSites.fit(data.features[train], data.materials[train])
     predicted = model.predict(data.features[val])[None]
     owner = Ensemble("delta", "radial+feff8l", "Cu_FEFF", {0: sha256_file(path)})
     found = Calibration.fit(
@@ -103,6 +103,7 @@ def test_where_the_engine_fails_the_structure_alone_tells_and_it_is_flagged_with
     assert width[0] > width[1]
     assert np.isfinite(cu.spectra).all()
     assert np.isnan(cu.distance).tolist() == [True, False]  # without a run it has no place among the training sites
+    assert cu.unlike.tolist() == found.sites()["unlike"].tolist() == [None, True]
 
 
 def test_files_keep_which_sites_come_from_the_structure_alone(found, tmp_path):
@@ -110,11 +111,15 @@ def test_files_keep_which_sites_come_from_the_structure_alone(found, tmp_path):
     again = read_prediction(tmp_path / "p.h5")
     assert again["Cu_FEFF"].structure_alone.tolist() == [True, False]
     assert again.sites()["structure_alone"].tolist() == [True, False]
+    assert again["Cu_FEFF"].unlike.tolist() == [None, True]
     found.write(tmp_path / "p.csv")
     table = pd.read_csv(tmp_path / "p.csv", comment="#")
     by_row = table.groupby(["material_id", "site_index"])["structure_alone"].unique()
     assert {row: flags.tolist() for row, flags in by_row.items()} == {
         ("m-ba", -1): [True], ("m-ba", 1): [True], ("m-sr", -1): [False], ("m-sr", 1): [False],
+    }  # fmt: skip
+    assert table.groupby("material_id")["unlike"].agg(lambda marks: marks.isna().all()).to_dict() == {
+        "m-ba": True, "m-sr": False,
     }  # fmt: skip
 
 

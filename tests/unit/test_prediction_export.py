@@ -87,6 +87,7 @@ def test_an_exported_folder_keeps_its_scores_and_some_of_its_seeds_have_none(cop
     again = export_model([copied], tmp_path / "again")
     stored, found = (json.loads((each / "model.json").read_text()) for each in (copied, again))
     assert found["subsets"] == stored["subsets"] and found["subsets"]["Cu_FEFF"]["evidence"] is not None
+    assert "belongs to another ensemble" in load_models([copied / "seed0.safetensors"])[0].uncalibrated["Cu_FEFF"]
     shutil.rmtree(copied / "calibration")
     one = export_model([copied / "seed0.safetensors"], tmp_path / "one")
     assert json.loads((one / "model.json").read_text())["subsets"]["Cu_FEFF"]["evidence"] is None

@@ -49,7 +49,8 @@ def callbacks(page: Page) -> None:
         prevent_initial_call=True,
     )
     def _(_tab: Any, _button: Any, _ticks: Any) -> tuple[Any, bool]:
-        return _shown(page.queue.ask("read_campaign", {"campaign": str(campaign)})), False
+        given = {"campaign": str(campaign), "alone": page.alone}
+        return _shown(page.queue.ask("read_campaign", given)), False
 
     @page.app.server.get("/campaign/report", endpoint="report")
     def _() -> Response:

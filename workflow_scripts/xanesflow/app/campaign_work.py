@@ -17,8 +17,12 @@ _MOST = 200  # failed sites that are shown
 
 
 def read_campaign(work: Work) -> dict[str, Any]:
-    """How far the campaign in `given["campaign"]` has come, as `xanesflow status` says it, and what failed and why."""
+    """How far the campaign in `given["campaign"]` has come, as `xanesflow status` says it, and what failed and why.
+
+    With `given["alone"]`, the command in a terminal names the campaign's folder.
+    """
     directory = Path(work.given["campaign"])
+    place = [str(directory.resolve())] if work.given.get("alone") else []  # others need not know where it is
     status = campaign_status(directory)
     whole = [*status.subsets, *([status.total()] if len(status.subsets) > 1 else [])]
     failed = [row for each in status.subsets for row in _failed(directory, each.subset)]
@@ -32,7 +36,7 @@ def read_campaign(work: Work) -> dict[str, Any]:
         "stages": describe_stages(status),
         "notes": [*(note for each in status.subsets for note in each.notes), *status.notes],
         "report": (directory / paths.REPORT).is_file(),
-        "terminal": ["xanesflow", "status", directory.resolve().name],
+        "terminal": ["xanesflow", "status", *place],
     }
 
 

@@ -63,7 +63,7 @@ def make_page(settings: Settings, access: Access) -> Page:
         serve_locally=True, title="xanesflow", update_title="", index_string=_INDEX,
         on_error=lambda error: set_props("trouble", {"children": sentence_about(error)}),
     )  # fmt: skip
-    page = Page(app, queue, Uploads(settings.folder / "uploads"), settings)
+    page = Page(app, queue, Uploads(settings.folder / "uploads"), settings, access.alone)
     _add_routes(flask, page)
     app.layout = _layout(page)
     for _, _, view in VIEWS:

@@ -43,6 +43,7 @@ class Page:
     queue: WorkQueue
     uploads: Uploads
     settings: Settings
+    alone: bool  # whether all who enter are one person, as `security.Access` has it
 
     def callback(self, *what: Any, error: str, **more: Any) -> Callable[[Callable[..., Any]], Any]:
         """As Dash's `callback`; the sentence about an error goes into the element `error`, and nothing else changes."""

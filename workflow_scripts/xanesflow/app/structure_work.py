@@ -246,7 +246,8 @@ def predict_spectra(work: Work) -> dict[str, Any]:
             row = {"site": site, "key": f"{cell or 0}-{each.site_index[k]}"}
             row["maximum (eV)"] = f"{each.energy_ev[each.spectra[k].argmax()]:.2f}"
             row["error (10⁻³ bohr²)"] = "?" if each.error is None else f"±{1e3 * each.error[k]:.3f}"
-            row["training sites"] = "" if each.unlike is None else "unlike all" if each.unlike[k] else "near"
+            known = {True: "unlike all", False: "near", None: "distance not known"}
+            row["training sites"] = "" if each.unlike is None else known[each.unlike.tolist()[k]]
             rows.append(row)
             curves.append({"name": site, "key": row["key"], **_curve(each.energy_ev, each.spectra[k])})
         whole, crystal = each.averages, parent_of(each.material_id[0])

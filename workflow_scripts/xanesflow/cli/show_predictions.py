@@ -13,13 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.table import Table
 
 from xanesflow.cli.terminal import print_message, print_result, print_written, progress_bar, results
-from xanesflow.core.sites import WHOLE_MATERIAL
+from xanesflow.core.reasons import Rejected
+from xanesflow.core.sites import WHOLE_MATERIAL, parent_of
 from xanesflow.core.text import plural
 from xanesflow.prediction.data import SubsetPrediction
 from xanesflow.prediction.predict_files import describe_rejected, predict_structures
 from xanesflow.prediction.prediction import Prediction
 from xanesflow.prediction.predictor import Progress
 from xanesflow.prediction.write import rejected_beside
+from xanesflow.structures.list_files import list_structures
+from xanesflow.structures.one_file import name_of
 
 _SHOWN = 20  # sites in the table, and structures that were left out
 
@@ -62,7 +65,16 @@ def show_prediction(
     _show_rejected(found, output)
     normalised = [] if normalise is None else normalise(found)
     print_written([*named, *normalised], there)
-    return not found.rejected or all(path.is_dir() for path in structures)
+    return _named_are_used(structures, found.rejected)
+
+
+def _named_are_used(structures: Sequence[Path], rejected: Sequence[Rejected]) -> bool:
+    """Whether all that was left out comes from folders; the id of a mineral is not the name that was given."""
+    named = {name_of(path) for path in structures if path.is_file()}
+    in_folders: set[str] = set()
+    for folder in (list_structures(path) for path in structures if path.is_dir()):
+        in_folders |= {file.material_id for file in folder.files} | {bad.material_id for bad in folder.bad}
+    return all({each.material_id, parent_of(each.material_id)} & (in_folders - named) for each in rejected)
 
 
 def _show_rejected(found: Prediction, output: Path | None) -> None:
@@ -104,7 +116,7 @@ def _cells(each: SubsetPrediction, row: int) -> list[str]:
         f"{1e3 * spectrum[top]:.3f}",
         "-" if each.error is None else f"±{1e3 * each.error[row]:.3f}",
         "-" if each.distance is None else f"{each.distance[row]:.2f}",
-        "-" if each.unlike is None else "unlike" if each.unlike[row] else "",
+        "-" if each.unlike is None else {True: "unlike", False: "", None: "-"}[each.unlike.tolist()[row]],
     ]
 
 

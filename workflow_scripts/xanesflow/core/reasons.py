@@ -22,7 +22,7 @@ REASONS = {
     "disordered": "the structure has partially occupied sites, so it has no single spectrum",
     "hydrogen_unknown": "the structure has hydrogen whose places are not known, so it is not complete",
     "atoms_too_close": "two atoms of the structure are closer than any bond is long",
-    "duplicate_id": "two files of the folder have the same material id but different structures",
+    "duplicate_id": "two structures have the same material id, or one is named as a cell of the other (x.cell1 of x)",
     "near_duplicate": "another material is the same crystal and stands for it (structures.duplicates: merge)",
     "not_found": "Materials Project has no such material, or no longer offers it",
     "excluded": "the configuration excludes the material",

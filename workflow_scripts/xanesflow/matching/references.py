@@ -82,17 +82,19 @@ def load_predictor(models: Sequence[str | Path], element: str) -> tuple[Predicto
     """Models, as `prediction.trained_models.load_models` takes them, and the only subset of an element they predict.
 
     Raises:
-        XanesflowError: a model cannot be read, or they predict the element at no level of theory or at several.
+        XanesflowError: a model cannot be read, or they predict the element at no level of theory, at several, or two
+            of them at one.
     """
     from xanesflow.prediction.predictor import Predictor  # slow to import
+    from xanesflow.prediction.trained_models import choose_subsets
 
     predictor = Predictor(models)
-    subsets = [each for model in predictor.models for each in model.subsets if Subset.parse(each).element == element]
+    subsets = {each for model in predictor.models for each in model.subsets if Subset.parse(each).element == element}
     if len(subsets) != 1:
         raise XanesflowError(
             f"The model predicts {element} at {plural(len(subsets), 'level')} of theory; give a model with one."
         )
-    return predictor, subsets[0]
+    return predictor, choose_subsets(predictor.models, subsets)[0]
 
 
 def predicted_spectra(

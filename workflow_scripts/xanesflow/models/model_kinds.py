@@ -171,11 +171,11 @@ class TrainedModel(ABC):
                 f"The features given to the {self.card.kind} model of {self.card.subset} hold values that are no "
                 "finite numbers; compute them again."
             )
-        return self._spectra(values)
+        return np.maximum(self._spectra(values), 0.0)  # a cross section cannot be negative
 
     @abstractmethod
     def _spectra(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """(n, 141) spectra in bohr² from finite features of the right dimension."""
+        """(n, 141) spectra in bohr² from finite features of the right dimension; they may be negative."""
 
     @abstractmethod
     def how_trained(self) -> list[str]:

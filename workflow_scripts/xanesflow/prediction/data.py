@@ -41,8 +41,8 @@ class SubsetPrediction:
         band_95: the same for 95 %.
         error: (n,) expected error of each spectrum, root mean square over its energies; None without error bars.
         error_95: (n,) bound that this error stays below for 95 % of the spectra.
-        distance: (n,) to the nearest training site, in standard deviations of the features; None if the training
-            sites are not known.
+        distance: (n,) to the nearest training site, in standard deviations of the features; NaN for sites that are
+            predicted from the structure alone; None if the training sites are not known.
         limit: distance beyond which a site is unlike all training sites (`TrainingSites.limit`); None if not known.
         uncalibrated: a sentence that says why there are no error bars; empty if there are.
         averages: spectra of whole materials.
@@ -89,11 +89,14 @@ class SubsetPrediction:
         return self.energy_ev + self.shift_ev.get(material, 0.0)
 
     @property
-    def unlike(self) -> NDArray[np.bool_] | None:
-        """(n,) whether a site is farther from all training sites than `limit`; None if that is not known."""
+    def unlike(self) -> np.ma.MaskedArray[Any, np.dtype[np.bool_]] | None:
+        """(n,) whether a site is farther from all training sites than `limit`; None if that is not known.
+
+        A site whose distance is not known is masked: as a list, it has None there.
+        """
         if self.distance is None or self.limit is None:
             return None
-        return np.asarray(self.distance > self.limit)
+        return np.ma.masked_array(self.distance > self.limit, np.isnan(self.distance))
 
     def sites(self) -> pd.DataFrame:
         """A row for each site: ids, expected error (bohr²), distance, and whether it is unlike the training sites."""
@@ -110,7 +113,7 @@ class SubsetPrediction:
                 "error": nothing if self.error is None else self.error,
                 "error_95": nothing if self.error_95 is None else self.error_95,
                 "distance": nothing if self.distance is None else self.distance,
-                "unlike": nothing if self.unlike is None else self.unlike,
+                "unlike": nothing if self.unlike is None else self.unlike.tolist(),
                 **({} if self.structure_alone is None else {"structure_alone": self.structure_alone}),
             }
         )

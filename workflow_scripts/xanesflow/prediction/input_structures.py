@@ -17,7 +17,7 @@ from xanesflow.core.text import quoted
 from xanesflow.structures.amcsd.find_mineral import find_mineral
 from xanesflow.structures.disorder.represent import REFUSE, Disorder, describe_or_fill
 from xanesflow.structures.examples import load_examples
-from xanesflow.structures.folder import read_directory
+from xanesflow.structures.folder import read_directory, refuse_names_of_cells
 from xanesflow.structures.material import BadStructure, Material, describe
 from xanesflow.structures.one_file import name_of, plain_name, read_structure_file
 from xanesflow.structures.read_structure import read_structure
@@ -131,7 +131,7 @@ def _by_name(name: str, given: str, *, symprec: float, disorder: Disorder) -> li
 def _sorted_out(found: list[Material | BadStructure]) -> tuple[list[Material], list[Rejected]]:
     """Separate materials from rejected ones, by id. If different structures share an id, none of them is used."""
     by_id: dict[str, list[Material | BadStructure]] = {}
-    for each in found:
+    for each in refuse_names_of_cells(found):
         by_id.setdefault(each.material_id, []).append(each)
     materials: list[Material] = []
     rejected: list[Rejected] = []

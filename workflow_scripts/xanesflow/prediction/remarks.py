@@ -59,10 +59,9 @@ def remarks_on_prediction(
                 f"{name}: no calibration with a distance limit was found, so sites unlike the training data cannot be "
                 "recognised; calibrate the model with this version (snakemake evaluation)."
             )
-        elif number := int(each.unlike.sum()):
-            which = [each.ids[row] for row in np.flatnonzero(each.unlike)]
+        elif which := [each.ids[row] for row in np.flatnonzero(each.unlike)]:
             sentences.append(
-                f"{name}: {number} of {plural(len(each), 'site')} are unlike all that the model was trained on "
+                f"{name}: {len(which)} of {plural(len(each), 'site')} are unlike all that the model was trained on "
                 f"({first_few(which)}): "
                 f"they are farther than {each.limit:.2f} from the nearest training site, while 99 % of the training "
                 "sites are nearer to one of another material; use their spectra with care."

@@ -60,7 +60,7 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
 
     Raises:
         XanesflowError: a file is not a model, is damaged, or does not match the others; a calibration belongs to none
-            of the models; two models predict the same subset.
+            of the models.
     """
     # Group the checkpoints: the seeds of one model share kind, subset and features.
     if not given:
@@ -81,7 +81,6 @@ def load_models(given: Sequence[str | Path], calibrations: Sequence[str | Path] 
             f"{path} is the calibration of another model (the {owner.model} model on {owner.features} for "
             f"{owner.subset}), while the models given are: {known}; leave it out, or name that model."
         )
-    _check_no_overlap(models)
     return models
 
 
@@ -89,9 +88,9 @@ def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> 
     """The subsets to predict: those wanted, or all that the models cover.
 
     Raises:
-        XanesflowError: no model predicts the element or the level of theory.
+        XanesflowError: no model predicts the element or the level of theory, or two models predict one of the subsets.
     """
-    covered = [subset for model in models for subset in model.subsets]
+    covered = list(dict.fromkeys(subset for model in models for subset in model.subsets))
     wanted = list(dict.fromkeys(wanted))
     for name in wanted:
         subset = Subset.parse(name)
@@ -103,7 +102,12 @@ def choose_subsets(models: Sequence[TrainedEnsemble], wanted: Iterable[str]) -> 
         else:
             missing = f"{subset.element}"
         raise XanesflowError(f"None of the models given predicts {missing}; they cover {', '.join(covered)}.")
-    return wanted or covered
+    chosen = wanted or covered
+    for name in chosen:  # of two models for one subset, its spectra would be ambiguous
+        both = [f"the {model.name} ({model.files[0]})" for model in models if name in model.subsets]
+        if len(both) > 1:
+            raise XanesflowError(f"Both {both[0]} and {both[1]} predict {name}; predict with one of them at a time.")
+    return chosen
 
 
 def _of_one(found: list[tuple[Path, TrainedModel]], named: dict[Path, Ensemble]) -> TrainedEnsemble:
@@ -153,7 +157,7 @@ def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, 
     """The file of an ensemble's error bars, or the reason why there is none.
 
     Raises:
-        XanesflowError: the file is damaged, or an exported folder holds the file of another model.
+        XanesflowError: the file is damaged.
     """
     if path is None:
         return None, (
@@ -163,19 +167,15 @@ def _calibration_file(path: Path | None, owner: Ensemble) -> tuple[Path | None, 
     of = read_owner_and_sites(path)[0]
     if of == owner:
         return path, ""
-    problem = f"{path} belongs to another ensemble ({difference(of, owner)})"
-    if _is_exported(path.parent):
-        raise XanesflowError(f"{problem}; fetch the folder again, or export the model again.")
-    return None, f"{problem}; predict with all of its seeds, or calibrate this one."
-
-
-def _is_exported(folder: Path) -> bool:
-    return (folder / MODEL_FILE).is_file() or (folder.parent / MODEL_FILE).is_file()
+    return None, (
+        f"{path} belongs to another ensemble ({difference(of, owner)}); predict with all of its seeds, or calibrate "
+        "this one."
+    )
 
 
 def _beside(checkpoint: Path, card: ModelCard, subset: str) -> Path | None:
     """The calibration of a checkpoint in an exported folder or in a campaign's results; None if there is none."""
-    if _is_exported(checkpoint.parent):
+    if (checkpoint.parent / MODEL_FILE).is_file():
         path = checkpoint.parent / "calibration" / f"{subset}.h5"
     else:
         results = checkpoint.absolute().parent.parent.parent
@@ -188,16 +188,3 @@ def _owner_of(path: Path) -> Ensemble:
     if not path.is_file():
         raise XanesflowError(f"There is no calibration {path}; name a file of results/evaluation/calibration.")
     return read_owner_and_sites(path)[0]
-
-
-def _check_no_overlap(models: Sequence[TrainedEnsemble]) -> None:
-    """Raise an error if two models predict the same subset, because its spectra would be ambiguous."""
-    first: dict[str, TrainedEnsemble] = {}
-    for model in models:
-        for subset in model.subsets:
-            if subset in first:
-                raise XanesflowError(
-                    f"Both the {first[subset].name} ({first[subset].files[0]}) and the {model.name} "
-                    f"({model.files[0]}) predict {subset}; predict with one of them at a time."
-                )
-            first[subset] = model

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import atomic_path, new_folder
@@ -100,15 +99,17 @@ def tabulate(prediction: Predicted) -> pd.DataFrame:
     """A row for each energy of each site, and of each material's average (`site_index` -1, `multiplicity` all atoms).
 
     Columns: subset, material_id, site_index, formula, multiplicity, energy_eV, cross_section (bohr²). If the model has
-    error bars also lower_68, upper_68, lower_95, upper_95 (bohr²), if the training sites are known distance and unlike,
-    and for a delta model structure_alone.
+    error bars also lower_68, upper_68, lower_95, upper_95 (bohr²), if the training sites are known distance and unlike
+    (None where the site's distance is not known), and for a delta model structure_alone.
     """
     import pandas as pd  # slow to import
 
     parts = []
     for each in prediction.subsets.values():
-        parts += [_rows(each), _average_rows(each)]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+        parts.append(_rows(each))
+        if each.averages.material_id:
+            parts.append(_average_rows(each))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _rows(each: SubsetPrediction) -> pd.DataFrame:
@@ -123,9 +124,9 @@ def _rows(each: SubsetPrediction) -> pd.DataFrame:
     return _long(each, head, each.spectra, {name: getattr(each, name) for name in BANDS}, tail)
 
 
-def _flags(each: SubsetPrediction) -> dict[str, NDArray[np.bool_]]:
-    """(n,) those of `FLAGS` that are known."""
-    return {name: values for name in FLAGS if (values := getattr(each, name)) is not None}
+def _flags(each: SubsetPrediction) -> dict[str, list[bool | None]]:
+    """Those of `FLAGS` that are known: for each site True or False, or None where that is not known."""
+    return {name: values.tolist() for name in FLAGS if (values := getattr(each, name)) is not None}
 
 
 def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
@@ -140,9 +141,12 @@ def _average_rows(each: SubsetPrediction) -> pd.DataFrame:
     }
     tail = {}
     for flag, values in _flags(each).items():
-        names = {name for name, flagged in zip(each.material_id, values, strict=True) if flagged}
-        names |= set(map(parent_of, names))
-        tail[flag] = [name in names for name in means.material_id]
+        of_sites: dict[str, set[bool | None]] = {}
+        for name, value in zip(each.material_id, values, strict=True):
+            for material in (name, parent_of(name)):
+                of_sites.setdefault(material, set()).add(value)
+        known = (of_sites[name] for name in means.material_id)
+        tail[flag] = [True if True in found else None if None in found else False for found in known]
     return _long(each, head, means.spectra, {name: getattr(means, name) for name in BANDS}, tail)
 
 
@@ -183,8 +187,9 @@ def _write_subset(group: h5py.Group, each: SubsetPrediction) -> None:
     for name in OPTIONAL:
         if (values := getattr(each, name)) is not None:
             write_numbers(group, name, values, "1" if name == "distance" else "bohr^2")
-    for name, values in _flags(each).items():
-        group.create_dataset(name, data=values)
+    for name in FLAGS:
+        if (values := getattr(each, name)) is not None:
+            group.create_dataset(name, data=np.asarray(values))
     if each.shift_ev:
         write_numbers(group, "shift", np.array([each.shift_ev[name] for name in each.material_id]), "eV")
     means = group.create_group("averages")

@@ -73,7 +73,23 @@ def read_directory(
         found += _one_of(list(group), unusable.pop(material_id, None))
     found += unusable.values()
     log.info("%s: %s", path, describe_listing(listing))
-    return _each_id_once(found)
+    return refuse_names_of_cells(_each_id_once(found))
+
+
+def refuse_names_of_cells(found: list[Material | BadStructure]) -> list[Material | BadStructure]:
+    """Refuse a material with the name of a cell of another one, as whose cell it would count by its name."""
+    names = {each.material_id for each in found if isinstance(each, Material)}
+    return [
+        BadStructure(
+            each.material_id,
+            f"{each.material_id} is the name of a cell that represents {each.parent}, which is a structure of its own; "
+            "rename it",
+            "duplicate_id",
+        )
+        if isinstance(each, Material) and each.parent in names
+        else each
+        for each in found
+    ]
 
 
 def _each_id_once(found: list[Material | BadStructure]) -> list[Material | BadStructure]:

@@ -42,7 +42,7 @@ from xanesflow.models.model_kinds import ModelCard, TrainedModel
 from xanesflow.models.subset_data import SubsetData
 
 FEWEST_PAIRS = 20
-"""The fewest training sites with both spectra; fewer are not enough to choose lengths and noises."""
+"""The fewest training sites with both spectra, of which each of several seeds learns from a share."""
 
 COMPONENTS = 10
 """Number of principal components of the cheap spectra that the regressions use; more are noise to a kernel."""
@@ -109,9 +109,7 @@ class DeltaModel(TrainedModel):
     def _spectra(self, features: npt.NDArray[Any]) -> Floats:
         inputs = self._inputs(features)
         corrected = self._frames(features) + self.difference.predict(inputs)
-        # Negative values are set to zero, because a cross section cannot be negative.
-        shifts = self.shift.predict(inputs)[:, 0]
-        return np.maximum(alignment.onto_grid_blurred(corrected, shifts, float(self.spread_ev[0])), 0.0)
+        return alignment.onto_grid_blurred(corrected, self.shift.predict(inputs)[:, 0], float(self.spread_ev[0]))
 
     def how_trained(self) -> list[str]:  # noqa: D102
         card, settings = self.card, self.card.settings
@@ -188,13 +186,13 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
             f"A delta model takes features of the structure and then {settings.cheap_features}, not "
             f"{data.features_name}; set `models.delta_from` and `features.models`."
         )
-    train = _drawn(data, settings)
-    if len(train) < FEWEST_PAIRS:
+    if (number := len(data.rows("train"))) < FEWEST_PAIRS:
         raise XanesflowError(
-            f"{data.subset} in {data.path} has {plural(len(train), 'training site')} that have a spectrum and a run of "
+            f"{data.subset} in {data.path} has {plural(number, 'training site')} that have a spectrum and a run of "
             f"{settings.cheap_features}, but a delta model needs {FEWEST_PAIRS}; add finished simulations, call "
             "`xanesflow retry` where simulations failed, or set `models.kinds: [expert]`."
         )
+    train = _drawn(data, settings)
     materials = data.materials[train]
     if len(np.unique(materials)) < 2:
         raise XanesflowError(

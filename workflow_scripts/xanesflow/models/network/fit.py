@@ -157,7 +157,7 @@ def fit_models(
     """Train one model with several seeds on data in memory; see `train_model`.
 
     The training parts of all subsets are joined, and so are the validation parts. Every spectrum counts the same, and
-    a subset may lack a part as long as another subset has it.
+    a subset may lack a part as long as another subset has it. The epochs that `report` gets have their losses in bohr⁴.
 
     Raises:
         XanesflowError: the subsets do not fit each other, a joined part has too few spectra, or the training failed.
@@ -192,6 +192,7 @@ def fit_models(
         scaling = starts[0].model.scaling
         weights = [start.model.network.state_dict() for start in starts]
         settings = starts[0].layers_of(settings)
+    bohr4 = scaling.spectra_factor**-2
     inputs = [scaling.scale_features(features[rows]) for rows in (train, val)]
     targets = [scaling.scale_spectra(spectra[rows]) for rows in (train, val)]
 
@@ -201,20 +202,24 @@ def fit_models(
         materials = subsets[0].materials[train]
         blocks = list(subsets[0].feature_dimensions.values())
         kernel = KernelRidge.fit(features[train], spectra[train], materials, blocks)
+
+    def report_bohr4(epoch: Epoch, rate: float) -> None:
+        if report is not None:
+            report(replace(epoch, train_loss=epoch.train_loss * bohr4, val_loss=epoch.val_loss * bohr4), rate)
+
     trainings = train_networks(
-        (inputs[0], targets[0]), (inputs[1], targets[1]), settings, seeds, report, starts=weights, saved=saved
+        (inputs[0], targets[0]), (inputs[1], targets[1]), settings, seeds, report_bohr4, starts=weights, saved=saved
     )
-    tested = trainings[0].range_test
-    if tested is not None and not tested.found:
+    lost = [each for each in trainings if each.range_test is not None and not each.range_test.found]
+    if lost:
         logger.warning(
             "%s: the loss never fell in the range test; trained with learning rate %g. Set models.learning_rate to "
             "choose it yourself.",
             name,
-            trainings[0].learning_rate,
+            lost[0].learning_rate,
         )
 
     # Describe each trained network in a model card, with errors in bohr⁴.
-    bohr4 = scaling.spectra_factor**-2
     models = []
     for number, training in enumerate(trainings):
         card = ModelCard(
@@ -359,7 +364,7 @@ def _log_every(every: int, name: str) -> Report:
     def report(epoch: Epoch, rate: float) -> None:
         if epoch.number == 1 or epoch.number % every == 0:
             logger.info(
-                "%s seed %d epoch %d: train %.5g, val %.5g (network units), best epoch %d, learning rate %.3g, %.1f s",
+                "%s seed %d epoch %d: train %.5g, val %.5g bohr⁴, best epoch %d, learning rate %.3g, %.1f s",
                 name,
                 epoch.seed,
                 epoch.number,

@@ -59,9 +59,9 @@ def train_networks(
 
     Adam minimises the mean squared error. The weights of the best epoch are kept; with the schedule one_cycle, those of
     the last epoch. The same arguments give the same weights bit by bit on the same machine. PyTorch's random state and
-    number of threads are the same after the call as before. The seeds share only the learning rate, so the result of
-    one does not depend on the others. If the memory of a GPU is too small for the batches, their size is halved; the
-    log reports this, and the returned settings hold the new size.
+    number of threads are the same after the call as before. The result of a seed does not depend on the others. If the
+    memory of a GPU is too small for the batches, their size is halved; the log reports this, and the returned settings
+    hold the new size.
 
     Args:
         train: scaled features (n, d) and spectra (n, 141) of at least two sites.
@@ -89,10 +89,14 @@ def train_networks(
     try:
         while True:
             try:
-                rate, tested = find_rate(data, settings, begins[0])
+                # Each start has a rate of its own; seeds that begin with random weights share one.
+                if starts:
+                    rates = [find_rate(data, settings, start) for start in starts]
+                else:
+                    rates = [find_rate(data, settings, None)] * len(seeds)
                 runs = [
                     TrainingRun(data, replace(settings, seed=seed), rate, start)
-                    for seed, start in zip(seeds, begins, strict=True)
+                    for seed, (rate, _), start in zip(seeds, rates, begins, strict=True)
                 ]
                 _to_the_end(runs, report, saved)
                 break
@@ -105,8 +109,8 @@ def train_networks(
     if saved is not None:
         saved.remove()
     return [
-        Training(run.best_network(), tuple(run.epochs), run.epochs[-1].best, rate, tested, seconds, run.settings)
-        for run in runs
+        Training(run.best_network(), tuple(run.epochs), run.epochs[-1].best, run.rate, tested, seconds, run.settings)
+        for run, (_, tested) in zip(runs, rates, strict=True)
     ]
 
 
