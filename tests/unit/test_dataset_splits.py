@@ -120,6 +120,12 @@ def write_curated(path, sites, rejected=()):
     write_spectra(path, curated, {})
 
 
+def test_files_of_editors_that_mark_utf_8_can_be_read(tmp_path):
+    for part in ("train", "val", "test"):
+        (tmp_path / f"Cu_FEFF_{part}.txt").write_text(f"{part}_001\r\n", encoding="utf-8-sig", newline="")
+    assert read_split_files(tmp_path, "Cu_FEFF") == {(part, 1): part for part in ("train", "val", "test")}
+
+
 def test_where_runs_failed_the_sentence_on_too_few_spectra_names_retry(tmp_path):
     rejected = [Rejected("mp-2", 0, "timed_out", "it did not end within 60 s and was stopped")]
     write_curated(tmp_path / "s.h5", [("mp-1", 0)], rejected)

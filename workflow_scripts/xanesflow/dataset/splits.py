@@ -69,7 +69,7 @@ def read_split_files(folder: str | Path, subset: str) -> dict[Site, str]:
     for part in PARTS:
         path = Path(folder) / f"{subset}_{part}.txt"
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise XanesflowError(
                 f"{path} cannot be read ({error.__class__.__name__}); splits.files must be a folder with "
