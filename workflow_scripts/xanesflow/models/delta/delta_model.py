@@ -201,7 +201,7 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
         )
 
     # Take the features apart: structure, cheap spectrum (`frames`), numbers of the cheap run. Where these numbers
-    # include Fermi levels, they weigh more in the regression of shifts.
+    # include Fermi levels of several iterations, these weigh more in the regression of shifts.
     n_structure = sum(data.feature_dimensions[name] for name in structural)
     features, spectra = data.features[train].astype(np.float64), data.spectra[train]
     frames = features[:, n_structure : n_structure + FRAME_POINTS]
@@ -209,8 +209,9 @@ def fit_delta(data: SubsetData, settings: DeltaSettings, *, config_json: str | N
     blocks = [data.feature_dimensions[name] for name in structural]
     inputs = delta_inputs(features, n_structure, mean, axes)
     sizes = input_sizes(data.feature_dimensions, len(axes))
-    by_levels = [WEIGHT_OF_LEVELS, 1.0] if len(sizes) > len(blocks) + 1 else []
-    weights = [*(1.0 for _ in blocks), *by_levels, 1.0]
+    weights = [1.0] * len(sizes)
+    if len(sizes) > len(blocks) + 2:  # two blocks of numbers, and the first has the levels
+        weights[len(blocks)] = WEIGHT_OF_LEVELS
 
     def difference_at(shifts: Floats) -> tuple[Floats, KernelRidge]:
         wanted = alignment.into_frame(spectra, shifts) - frames
