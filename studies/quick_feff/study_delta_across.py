@@ -77,7 +77,7 @@ def together(
     """All sites with a good run as one subset.
 
     Returns:
-        The subset, spectra and runs divided by the mean of each run if told so, and the metal (n,) of each site.
+        The subset, spectra and runs divided by the mean of each run if `divided`, and the metal (n,) of each site.
     """
     by_site = {(row["element"], row["material"], row["site"]): row for row in rows if not row["error"]}
     pairs = [(one, by_site[key]) for one in known if (key := (one.element, one.material, one.site)) in by_site]

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from compute_reference import known_rows
-from study_delta_across import learned, together
+from study_delta_across import learned, relative_rms, together
 from study_quick_feff import PACKED, drawn_sites, tried
 
 from xanesflow.core.array_types import Floats
-from xanesflow.core.sites import site_id
 from xanesflow.features.cheap_runs.columns import FRAME_POINTS
 from xanesflow.models.delta.alignment import best_shifts, onto_grid
 from xanesflow.models.delta.delta_model import FEWEST_PAIRS
@@ -38,10 +37,9 @@ def main() -> None:
     rows = [{**row, "element": "Cu"} for row in known_rows(given.out, PACKED) if row["tried"] == tried("fast")]
     data, _ = together(known, rows, "feffq", divided=False)
     of_validation = set((given.data / "3dtm_xanes_ml2024/splits/Cu_FEFF_val.txt").read_text().split())
-    drawn = [site_id(one.material, one.site) for one in known]
     judge = np.array([name.removeprefix("Cu-") in of_validation for name in data.ids])
     asked, taught = np.flatnonzero(judge), np.flatnonzero(~judge)
-    print(f"{len(drawn)} sites listed, {len(taught)} to learn from, {len(asked)} to be evaluated on")
+    print(f"{len(known)} sites listed, {len(taught)} to learn from, {len(asked)} to be evaluated on")
 
     # Cheap spectra as they are and moved, then models of more and more sites; scores of each draw.
     frames = data.features[:, -data.feature_dimensions["feffq"] :][:, :FRAME_POINTS].astype(float)
@@ -53,7 +51,7 @@ def main() -> None:
     def show(name: str, predictions: list[Floats]) -> None:
         squares = [np.mean((each - data.spectra[asked]) ** 2, axis=1) for each in predictions]
         etas = [float(np.median(baseline) / np.median(each)) for each in squares]
-        relative = np.array([np.sqrt(each) / data.spectra[asked].mean(axis=1) for each in squares])
+        relative = np.array([relative_rms(each, data.spectra[asked]) for each in predictions])
         spread = f" ({min(etas):.1f} to {max(etas):.1f})" if len(etas) > 1 else ""
         print(f"| {name} | {np.mean(etas):.1f}{spread} | {np.median(relative):.3f}, {np.quantile(relative, 0.9):.3f} |",
               flush=True)  # fmt: skip

@@ -239,15 +239,16 @@ def predict_spectra(work: Work) -> dict[str, Any]:
         progress=lambda what, done, of: work.say(done / max(of, 1), f"{what}: {done} of {of}"), workers=1,
     )  # fmt: skip
     rows, curves, mean = [], [], None
+    said = {True: "unlike all", False: "near", None: "distance not known"}
     for each in predicted.subsets.values():
+        unlike = None if each.unlike is None else each.unlike.tolist()
         for k in range(len(each)):
             site, material = site_name(each, k), each.material_id[k]
             cell = material.removeprefix(parent_of(material)).removeprefix(".cell")
             row = {"site": site, "key": f"{cell or 0}-{each.site_index[k]}"}
             row["maximum (eV)"] = f"{each.energy_ev[each.spectra[k].argmax()]:.2f}"
             row["error (10⁻³ bohr²)"] = "?" if each.error is None else f"±{1e3 * each.error[k]:.3f}"
-            known = {True: "unlike all", False: "near", None: "distance not known"}
-            row["training sites"] = "" if each.unlike is None else known[each.unlike.tolist()[k]]
+            row["training sites"] = "" if unlike is None else said[unlike[k]]
             rows.append(row)
             curves.append({"name": site, "key": row["key"], **_curve(each.energy_ev, each.spectra[k])})
         whole, crystal = each.averages, parent_of(each.material_id[0])

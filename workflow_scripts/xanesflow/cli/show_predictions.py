@@ -65,7 +65,7 @@ def show_prediction(
     _show_rejected(found, output)
     normalised = [] if normalise is None else normalise(found)
     print_written([*named, *normalised], there)
-    return _named_are_used(structures, found.rejected)
+    return not found.rejected or _named_are_used(structures, found.rejected)
 
 
 def _named_are_used(structures: Sequence[Path], rejected: Sequence[Rejected]) -> bool:
@@ -74,7 +74,8 @@ def _named_are_used(structures: Sequence[Path], rejected: Sequence[Rejected]) ->
     in_folders: set[str] = set()
     for folder in (list_structures(path) for path in structures if path.is_dir()):
         in_folders |= {file.material_id for file in folder.files} | {bad.material_id for bad in folder.bad}
-    return all({each.material_id, parent_of(each.material_id)} & (in_folders - named) for each in rejected)
+    in_folders -= named
+    return all({each.material_id, parent_of(each.material_id)} & in_folders for each in rejected)
 
 
 def _show_rejected(found: Prediction, output: Path | None) -> None:

@@ -32,6 +32,7 @@ def read_parquet(
     path: str | Path,
     columns: list[str] | None = None,
     *,
+    optional: Sequence[str] = (),
     filters: list[tuple[str, str, Any]] | None = None,
     again: str = STRUCTURES_AGAIN,
 ) -> pd.DataFrame:
@@ -40,6 +41,7 @@ def read_parquet(
     Args:
         path: the table.
         columns: those to read, which it must have; None: all.
+        optional: further columns to read if it has them.
         filters: only the rows that meet these conditions, as pandas takes them.
         again: what makes the table again, for the error.
 
@@ -50,9 +52,11 @@ def read_parquet(
     from pyarrow import parquet
 
     with _one_sentence(path, again):
-        missing = sorted(set(columns or ()) - set(parquet.read_schema(path).names))
+        there = set(parquet.read_schema(path).names)
+        missing = sorted(set(columns or ()) - there)
         if not missing:
-            return pd.read_parquet(path, columns=columns, filters=filters)
+            wanted = None if columns is None else [*columns, *(name for name in optional if name in there)]
+            return pd.read_parquet(path, columns=wanted, filters=filters)
     raise XanesflowError(f"{path} has no column {', '.join(missing)}; delete it and {again}.")
 
 

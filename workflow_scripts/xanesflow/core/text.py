@@ -21,6 +21,15 @@ def one_line(said: object, length: int | None = None, *, stop: bool = False) -> 
     return text if length is None or len(text) <= length else text[: length - 3] + "..."
 
 
+def fortran_number(word: str) -> float:
+    """Read a number as Fortran writes it, whose exponent may begin with d.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return float(word.replace("D", "E").replace("d", "e"))
+
+
 def plural(number: int, noun: str, several: str = "") -> str:
     """Write a number with its noun: `1 site`, `2 sites`; `several` is the plural of irregular nouns."""
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import plural
+from xanesflow.core.text import fortran_number, plural
 
 FEWEST_ROWS = 20
 _LONGEST_NAMES = 20_000  # letters in a line of names
@@ -135,7 +135,7 @@ def _value(cell: str, *, comma: bool) -> float:
     number = cell.replace(",", ".") if comma else cell
     if not _NUMBER.fullmatch(number):
         return float("nan")
-    return float(number.replace("D", "E").replace("d", "e"))
+    return fortran_number(number)
 
 
 @dataclass

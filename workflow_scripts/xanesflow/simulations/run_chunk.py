@@ -104,8 +104,9 @@ def simulate_chunk(
             cluster job's time is nearly over; or sites were killed and are to be tried again. Finished runs are kept.
     """
     # The sites of this chunk, without those that the campaign does not plan to compute.
-    table = read_parquet(site_table, ["material_id", "site_index", "chunk"]).sort_values(["material_id", "site_index"])
-    rows = table.itertuples(index=False, name=None)
+    columns = ["material_id", "site_index", "chunk"]
+    table = read_parquet(site_table, columns, optional=["core_hours"]).sort_values(["material_id", "site_index"])
+    rows = table[columns].itertuples(index=False, name=None)
     chunk_of_site: dict[Site, int] = {(str(m), int(i)): int(number) for m, i, number in rows}
     planned = planned_sites(only, chunk_of_site, subset)
     sites = [site for site, number in chunk_of_site.items() if number == chunk and site in planned]
@@ -114,7 +115,7 @@ def simulate_chunk(
         engine.keep_steps_in(finished.parent / "steps")
     job = _Job(
         engine, engine.settings(), f"{subset} chunk {chunk}", scratch or Path(tempfile.gettempdir()),
-        finished.resolve(), expected_seconds(read_parquet(site_table)),  # core_hours, if the table has them
+        finished.resolve(), expected_seconds(table),
     )  # fmt: skip
     # A shared step joins the list as a site of its own, with an engine and settings of its own.
     everything = sites

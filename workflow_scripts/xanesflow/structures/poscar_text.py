@@ -9,7 +9,7 @@ from pymatgen.core import Element
 
 from xanesflow.core import limits
 from xanesflow.core.errors import UnusableStructure
-from xanesflow.core.text import plural
+from xanesflow.core.text import fortran_number, plural
 
 
 def plain_poscar(text: str) -> str:
@@ -62,7 +62,7 @@ def _numbers(line: str) -> list[float]:
     found = []
     for token in line.split():
         try:
-            found.append(float(token.replace("D", "E").replace("d", "e")))
+            found.append(fortran_number(token))
         except ValueError:
             break
     return found

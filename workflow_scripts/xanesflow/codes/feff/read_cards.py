@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from xanesflow.codes.feff.read_feff_inp import number_of, words_of
+from xanesflow.codes.feff.read_feff_inp import words_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
+from xanesflow.core.text import fortran_number
 
 _SIGNS = 4  # FEFF tells cards apart by so many letters
 _SECTIONS = {"ATOM", "OVER", "TITL"}  # their words are no settings
@@ -191,6 +192,6 @@ def _angular_momenta(words: tuple[str, ...]) -> tuple[str, ...]:
 def _plain(word: str) -> str:
     """Write a word of a card so that equal numbers look the same: `0.0` becomes `0`."""
     try:
-        return f"{number_of(word):g}"
+        return f"{fortran_number(word):g}"
     except ValueError:
         return word.upper()

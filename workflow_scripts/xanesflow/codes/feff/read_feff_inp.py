@@ -9,6 +9,7 @@ import numpy as np
 
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
+from xanesflow.core.text import fortran_number
 
 _COMMENT = re.compile(r"[*!;%#]")
 
@@ -16,15 +17,6 @@ _COMMENT = re.compile(r"[*!;%#]")
 def words_of(line: str) -> list[str]:
     """Return the words of a line of feff.inp, which blanks or commas separate, without its comment."""
     return _COMMENT.split(line, maxsplit=1)[0].replace(",", " ").split()
-
-
-def number_of(word: str) -> float:
-    """Read a number of Fortran, whose exponent may begin with d.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return float(word.lower().replace("d", "e"))
 
 
 @lru_cache(maxsize=1)  # several checks of a run ask, one after the other
@@ -57,7 +49,7 @@ def parse_feff_inp(text: str) -> tuple[int | None, str | None, Floats]:
             elif section == "ATOM":
                 if words[3] == "0":
                     absorber = len(coordinates)
-                coordinates.append([number_of(word) for word in words[:3]])
+                coordinates.append([fortran_number(word) for word in words[:3]])
         except (IndexError, ValueError):
             raise BadRunError("unreadable", f"feff.inp has a line that cannot be read: {line.strip()[:60]}") from None
     if not coordinates:

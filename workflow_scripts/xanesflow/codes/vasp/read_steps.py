@@ -145,14 +145,14 @@ def _lay_out(files: Mapping[str, bytes], folder: Path) -> Path:
         if name == "INCAR":
             content = _FORTRAN_EXPONENT.sub("e", text_of(name, content)).encode()
         if name == "POSCAR":
-            content = _plain_poscar(text_of(name, content)).encode()
+            content = _without_remarks(text_of(name, content)).encode()
         _check_harmless(name, content)
         # Leave out a table that pymatgen takes seconds to parse, as we read it from OUTCAR.
         (folder / name).write_bytes(without_dielectric_function(content) if name == "vasprun.xml" else content)
     return folder
 
 
-def _plain_poscar(text: str) -> str:
+def _without_remarks(text: str) -> str:
     """Leave out remarks behind symbols and numbers of atoms, which pymatgen cannot read.
 
     Raises:

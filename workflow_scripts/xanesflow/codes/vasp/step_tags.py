@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xanesflow.core.text import fortran_number
+
 FREE = frozenset(
     {
         *("ALGO", "IALGO", "ISEARCH", "TIME", "NELM", "NELMIN", "NELMDL", "ISTART", "ICHARG", "ISYM", "SYMPREC"),
@@ -88,6 +90,6 @@ def _as_vasp_reads(tag: str, value: Any) -> Any:
     if re.fullmatch(r"\.?(t|true|f|false)\.?", word):
         return word.strip(".").startswith("t")
     try:
-        return float(word.replace("d", "e"))
+        return fortran_number(word)
     except ValueError:
         return word[:1] if tag in _BY_FIRST_LETTER else word
