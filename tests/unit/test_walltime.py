@@ -38,6 +38,15 @@ def test_a_job_asks_slurm_for_its_end_unless_it_was_told(monkeypatch, tmp_path):
     assert slurm.job_end() == 1.9e9
     monkeypatch.setenv(walltime.JOB_END, "1800000000")  # of another batch system
     assert Limit.of_this_job()._end == 1.8e9 - MARGIN
+    monkeypatch.setenv(walltime.JOB_END, " 1800000000.7")
+    assert Limit.of_this_job()._end == 1.8e9 + 0.7 - MARGIN
+
+
+@pytest.mark.parametrize("given", ["2026-11-30T12:00", "nan", "1e999"])
+def test_an_end_that_is_no_number_is_told(monkeypatch, given):
+    monkeypatch.setenv(walltime.JOB_END, given)
+    with tells(f"XANESFLOW_JOB_END is '{given}', which is no number; set it to the end"):
+        Limit.of_this_job()
 
 
 def test_nothing_is_started_that_does_not_fit_but_the_first_of_each_worker():

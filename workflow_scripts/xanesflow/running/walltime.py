@@ -6,6 +6,7 @@ from starting sites that do not fit into the time that is left, and their core h
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from xanesflow.core.errors import XanesflowError
+from xanesflow.core.text import quoted
 from xanesflow.running import slurm
 
 JOB_END = "XANESFLOW_JOB_END"
@@ -41,9 +44,24 @@ class Limit:
 
     @classmethod
     def of_this_job(cls) -> Limit:
-        """Find the limit of the cluster job that this process runs in, if it can be known."""
-        given = os.environ.get(JOB_END, "")
-        return cls(float(given) if given.isdigit() else slurm.job_end())
+        """Find the limit of the cluster job that this process runs in, if it can be known.
+
+        Raises:
+            XanesflowError: the environment variable `JOB_END` is no number.
+        """
+        given = os.environ.get(JOB_END, "").strip()
+        if not given:
+            return cls(slurm.job_end())
+        try:
+            end = float(given)
+        except ValueError:
+            end = math.nan
+        if not math.isfinite(end):
+            raise XanesflowError(
+                f"The environment variable {JOB_END} is {quoted(given)}, which is no number; set it to the end of the "
+                "job's time in seconds since 1970, or unset it."
+            )
+        return cls(end)
 
     def over(self) -> bool:
         """Return whether it is time to stop."""
