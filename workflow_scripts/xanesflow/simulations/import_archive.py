@@ -111,8 +111,7 @@ class _Inventory:
         if again or member.problem or self.runs.get(site, run) is not run:
             return
         run.waiting[place.file] = self.kept_content(place.file, member.content) if self.kept_content else member.content
-        shared_step = place.site_index == WHOLE_MATERIAL and not self.one_run
-        if site in self.runs or shared_step or self.has_spectrum(run):
+        if site in self.runs or self.has_spectrum(run):
             self._count(site, run)
 
     def has_spectrum(self, run: _FoundRun) -> bool:
