@@ -111,6 +111,18 @@ def test_packed_files_and_runs_in_a_tar_are_read_alike_and_nothing_licensed_is_k
             assert b"<projected>" not in run.files["vasprun.xml"]
 
 
+def test_a_copy_of_the_inputs_of_both_steps_does_no_harm(archive, tmp_path):
+    shutil.copytree(archive / "Ti/m-tio2", tmp_path / "runs/b_finished/Ti/m-tio2")
+    for step in ("SCF", "000_Ti", "001_Ti"):
+        copy = tmp_path / "runs/a_inputs/Ti/m-tio2/VASP" / step
+        copy.mkdir(parents=True)
+        for name in ("INCAR", "POSCAR"):
+            shutil.copy(archive / "Ti/m-tio2/VASP" / step / name, copy)
+    shutil.copy(archive / "Ti/m-tio2/POSCAR", tmp_path / "runs/a_inputs/Ti/m-tio2")
+    curated = curate(import_runs(tmp_path / "runs", tmp_path, subset="Ti_VASP"), tmp_path, processing=TITANIUM)
+    assert ids(curated) == ["m-tio2_000", "m-tio2_001"]
+
+
 def without(name):
     return lambda files: files.pop(name)
 
@@ -140,6 +152,12 @@ def negative(files):
     k = next(k for k, line in enumerate(lines) if line.strip().startswith(("4901.79", "4901.80")))
     lines[k] = lines[k].replace(" 0.00000", "-0.00000")
     files["OUTCAR"] = "".join(lines).encode()
+
+
+def k_points(*first):
+    """Write other irreducible k-points into vasprun.xml, by their first coordinates."""
+    lines = "".join(f"<v> {x} 0.0 0.0 </v>" for x in first)
+    return changed("vasprun.xml", r'(?s)("kpointlist" >).*?(</varray>)', rf"\1{lines}\2", 1)
 
 
 # what is wrong -> step, what is done to its files, reason and words
@@ -172,6 +190,11 @@ FAULTS = {
     "a functional of one step": ("SCF", more("METAGGA = SCAN"), "steps_differ", "give METAGGA as Scan and None"),
     "hybrid exchange in one step": ("hole", more("LHFCALC = T"), "steps_differ", "give LHFCALC as False and True"),
     "dispersion in one step": ("SCF", more("IVDW = 12"), "steps_differ", "give IVDW as 12 and 0"),
+    "another k-mesh": ("hole", changed("vasprun.xml", "2 2 2</v>", "4 4 4</v>"), "steps_differ",
+                       "differ in k_mesh: 2 × 2 × 2 offset 0 0 0 and 4 × 4 × 4 offset 0 0 0"),
+    "a shifted k-mesh": ("SCF", k_points(0.25), "steps_differ",
+                         "differ in k_mesh: 2 × 2 × 2 offset 0.5 0 0 and 2 × 2 × 2 offset 0 0 0"),
+    "a density that is kept": ("SCF", more("ICHARG = 11"), "not_converged", "ground state .*ICHARG = 11 keeps"),
     "another grid of augmentation": ("SCF", more("ENAUG = 900"), "steps_differ", "give ENAUG as 900.0 and None"),
     "asterisks": ("hole", changed("OUTCAR", r"(DIRECTION|ZX\n\s+-+\n\s+\S+)(\s+)\S+", r"\1\2*****", 1), "not_a_number",
                   "no numbers"),
@@ -200,6 +223,21 @@ def test_steps_that_differ_in_words_only_are_the_same(archive):
     assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
     hole["INCAR"] = hole["INCAR"].replace(b"4 4 0", b"4 3 0")
     with tells(match="give LDAUU as O 0, Ti 4 and O 0, Ti 3, Ti 4", reason="steps_differ", error=BadRunError):
+        read(hole, scf)
+
+
+def test_a_k_mesh_is_the_same_by_its_points_not_by_its_words(archive):
+    """Fewer points are irreducible without the hole, and a list has no generation."""
+    scf, hole = (files_of(archive / "Ti/m-tio2/VASP" / name) for name in ("SCF", "001_Ti"))
+    changed("vasprun.xml", 'param="Gamma"', 'param="Automatic"')(scf)
+    k_points(0.5)(scf)
+    assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
+    scf = files_of(archive / "Ti/m-tio2/VASP/SCF")
+    for files in (scf, hole):
+        changed("vasprun.xml", r"(?s)<generation.*</generation>", "")(files)
+    assert read(hole, scf).edge_ev == pytest.approx(4967.1, abs=0.5)
+    k_points(0.25, 0.75)(scf)
+    with tells(match="k_mesh: 0.25 0 0; 0.75 0 0 and 0 0 0; 0.5 0 0", reason="steps_differ", error=BadRunError):
         read(hole, scf)
 
 

@@ -38,7 +38,7 @@ REASONS = {
     "module_failed": "a module of the code stopped or left no trace in the log while later ones went on",
     "cluster_cut": "full multiple scattering took fewer atoms than lie within its radius",
     "not_converged": "the self-consistent field did not converge, or no file shows that it did",
-    "steps_differ": "VASP's ground state and core hole differ in supercell, cutoff, POTCARs or tags of INCAR",
+    "steps_differ": "VASP's ground state and core hole differ in supercell, k-mesh, cutoff, POTCARs or INCAR",
     "not_a_number": "the spectrum holds NaN or infinite values",
     "all_zero": "the absorption is zero everywhere",
     "no_fine_structure": "chi is zero everywhere, so the spectrum is only the atomic background",

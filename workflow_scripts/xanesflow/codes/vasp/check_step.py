@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from lxml.etree import XMLSyntaxError
 from pymatgen.core import Structure
-from pymatgen.io.vasp.inputs import Incar, Poscar
+from pymatgen.io.vasp.inputs import Incar, Kpoints, Poscar
 from pymatgen.io.vasp.outputs import Oszicar, Vasprun
 
 from xanesflow.codes.vasp.step_outputs import is_finished, read_epsilon2
@@ -35,6 +35,7 @@ class Figures:
     fermi_ev: float  # Fermi energy
     bands: int  # number of bands
     k_points: int  # number of irreducible k-points
+    k_mesh: str  # all k-points, those of symmetry included (`_k_mesh`)
     electronic_steps: int  # of the last ionic step, which is the only one
     cutoff_ev: float  # plane waves up to this energy (ENCUT)
     volume_a3: float  # of the supercell in Å³
@@ -76,6 +77,10 @@ def check_step(folder: Path) -> Figures:
         raise FailedRunError(
             "engine_failed", f"VASP took {plural(bands, 'band')} where INCAR asks for {incar['NBANDS']}"
         )
+    if (charge := int(incar.get("ICHARG", 0))) >= 10:
+        raise FailedRunError(
+            "not_converged", f"ICHARG = {charge} keeps the charge density that VASP read, so it is not converged"
+        )
     if vasprun.parameters.get("ISPIN", 1) != 1:
         raise FailedRunError("engine_failed", "VASP computed a spin-polarised state")
     species = species_of(folder / "POSCAR")
@@ -91,6 +96,7 @@ def check_step(folder: Path) -> Figures:
         fermi_ev=float(fermi),
         bands=bands,
         k_points=len(vasprun.actual_kpoints),
+        k_mesh=_k_mesh(vasprun),
         electronic_steps=steps,
         cutoff_ev=float(vasprun.parameters.get("ENMAX", math.nan)),
         volume_a3=float(cell.volume),
@@ -134,6 +140,9 @@ def check_core_hole(folder: Path, *, absorber: list[float] | None, ground_state:
         mine, other = getattr(figures, key), ground_state[key]
         if not math.isclose(mine, other, rel_tol=_SAME):
             raise FailedRunError("steps_differ", f"ground state and core hole differ in {key}: {other:g} and {mine:g}")
+    mine, other = figures.k_mesh, ground_state.get("k_mesh")
+    if mine and other and mine != other:
+        raise FailedRunError("steps_differ", f"ground state and core hole differ in k_mesh: {other} and {mine}")
     titles = ground_state.get("potcar_titles")
     if titles is not None and tuple(titles) != figures.potcar_titles:
         theirs = sorted({*titles} ^ {*figures.potcar_titles})
@@ -169,6 +178,24 @@ def _read_vasprun(path: Path) -> Vasprun:
         raise FailedRunError("truncated", "vasprun.xml ends before its time or is damaged") from None
     except Exception as error:  # pymatgen raises whatever it ran into
         raise FailedRunError("unreadable", f"vasprun.xml is not what VASP writes: {what_is_wrong(error)}") from None
+
+
+def _k_mesh(vasprun: Vasprun) -> str:
+    """Describe a mesh by its divisions and its offset from Γ in parts of them, and a list by its k-points.
+
+    The names of a mesh (`Gamma`, `Automatic`) do not tell whether two are the same, nor do the irreducible k-points, as
+    the hole breaks symmetries and so has more of them; but each lies on the mesh. Empty: vasprun.xml does not say.
+    """
+    points = np.array(vasprun.actual_kpoints)
+    if not len(points):
+        return ""
+    divisions = np.array(vasprun.kpoints.kpts[0])
+    if len(points) == 1 == divisions.prod() or vasprun.kpoints.style == Kpoints.supported_modes.Reciprocal:
+        return "; ".join(f"{x:g} {y:g} {z:g}" for x, y, z in points.round(6) + 0.0)
+    if divisions.prod() == 1:  # pymatgen's value where there are none
+        return ""
+    x, y, z = (points[0] * divisions).round(3) % 1
+    return f"{' × '.join(map(str, divisions))} offset {x:g} {y:g} {z:g}"
 
 
 def _last_energy(path: Path) -> float:

@@ -177,7 +177,7 @@ class VaspEngine(_Step):
     def take_shared(self, folder: Path, record: Mapping[str, Any]) -> None:
         """Write ground_state.json: the figures of the ground state, and its POTCARs."""
         figures = {key: record[key] for key in ("energy_ev", "cutoff_ev", "volume_a3", "atoms", "potcars")}
-        figures["potcar_titles"] = record.get("potcar_titles")  # earlier versions did not record them
+        figures |= {key: record.get(key) for key in ("potcar_titles", "k_mesh")}  # earlier versions did not record them
         write_text(folder / GROUND_STATE, json.dumps(figures))
 
 
