@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cif_files import NAME, a_cif, number_of_group, shortest
 from feff_runs import poscar, rocksalt, rutile, write_files
+from pymatgen.core import Lattice, Structure
 from sentences import tells
 from structure_files import GOOD, formulas, read, with_symmetry
 
@@ -158,6 +159,20 @@ def test_a_document_of_materials_project_is_read_with_its_id_and_version():
 def test_a_document_that_contradicts_its_structure_is_refused(changed, said):
     with tells(said, match=r"contradicts itself|without a structure", error=UnusableStructure):
         read_structure(json.dumps(DOCUMENT | changed).encode(), "json")
+
+
+@pytest.mark.parametrize("partly_occupied", [False, True])
+@pytest.mark.parametrize("form", ["cif", "json"])
+def test_a_place_of_two_valences_is_full(form, partly_occupied):
+    """Magnetite as pymatgen writes it: 8 Fe3+, 16 Fe2+ and Fe3+ at random, 32 O."""
+    magnetite = Structure.from_spacegroup(
+        "Fd-3m:2", Lattice.cubic(8.394), ["Fe3+", {"Fe2+": 0.5, "Fe3+": 0.5}, "O2-"],
+        [[0.125] * 3, [0.5] * 3, [0.2549] * 3],
+    )  # fmt: skip
+    content = magnetite.to(fmt=form).encode()
+    structure, note = read_structure(content, form, partly_occupied=partly_occupied)
+    assert form == "json" or "rows of one element that fill a place together" in note
+    assert structure.is_ordered and structure.composition.formula == "Fe24 O32"
 
 
 PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
