@@ -40,6 +40,8 @@ SAME = {
     "velocities": nio() + "\n" + "0 0 0\n" * 8,
     "remark behind the scale": nio("1.0 ! as relaxed"),
     "names of potentials": nio(symbols="Ni_pv/1a2b3c O/4d5e\n"),
+    "repeated blocks": nio(symbols="Ni O Ni O ! as written\n", counts="4 3 0 1"),
+    "symbols and counts of two lines": nio(symbols="Ni Ni\n O\n", counts="2 2\n4"),
     "symbols behind the rows": nio(rows=[f"{place} {'Ni' if k < 4 else 'O'}" for k, place in enumerate(PLACES)]),
     "CR alone": nio().replace("\n", "\r"),
 }  # fmt: skip
@@ -69,6 +71,10 @@ BAD_POSCARS = {
     "head alone": ("NiO\n1.0\n4 0 0\n", "it has 3 lines, and a POSCAR has a remark, a scale"),
     "scale 0": (nio("0"), "has the scale '0'"),
     "two factors": (nio("1 1"), "has the scale '1 1'"),
+    "fewer numbers": (nio(symbols="Ni Fe O\n"), "has 3 symbols of elements and 2 numbers of atoms"),
+    "one number": (nio(counts="8"), "has 2 symbols of elements and 1 number of atoms"),
+    "more numbers": (nio(counts="4 2 2"), "has 2 symbols of elements and 3 numbers of atoms"),
+    "VASP 4": (nio(symbols=""), "does not name its elements"),
     "wrong scale": (nio("-1.0", "1"), "is 1.00 Å from its own image"),
 }
 
