@@ -98,9 +98,19 @@ def test_an_extended_xyz_file_with_a_lattice_is_a_crystal():
     assert (number_of_group(structure), round(shortest(structure), 3), note) == (225, 2.088, "")
 
 
+def test_an_extended_xyz_file_is_periodic_as_its_pbc_says():
+    structure, note = read_structure(CRYSTAL.replace("T T T", "F F F").encode(), "xyz")
+    assert min(structure.lattice.abc) > 25 and "it is not periodic" in note
+    without = CRYSTAL.replace(' pbc="T T T"', "")
+    assert number_of_group(read_structure(without.encode(), "xyz")[0]) == 225
+
+
 BAD_XYZ = {
     "rows": ("\n".join(WATER.splitlines()[:4]), "announces 3 atoms and has 2 rows"),
     "several": (WATER + WATER, "holds several structures"),
+    "several, apart": (f"{WATER}\n{WATER}", "holds several structures"),
+    "layer": (CRYSTAL.replace("T T T", "T T F"), "is periodic along some axes only"),
+    "no cell": (WATER.replace("water", 'pbc="T T T"'), "is periodic and has no cell"),
     "a row more": (WATER + "H 1 1 1\n", "announces 3 atoms and goes on with"),
     "no number": ("x" + WATER, "first line is 'x3'"),
     "no element": (WATER.replace("O 0", "Qq 0"), "a row is not an element's symbol"),
