@@ -59,6 +59,19 @@ def test_the_absorber_is_the_site_that_was_asked_for(tmp_path):
     assert nearest == pytest.approx([0.2 * 9.5, 0.35 * 9.5])
 
 
+def test_holes_that_a_skewed_cell_brings_close_are_told_once(tmp_path, caplog):
+    """LiCoO2, 2.816 and 14.05 Å: the edges of its rhombohedral cell, 4.96 Å, twice; between their ends 2 x 2.816 Å."""
+    hexagonal = Lattice.hexagonal(2.816, 14.05)
+    rhombohedral = np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3 @ hexagonal.matrix
+    crystal = Structure(rhombohedral, ["Co", "Li", "O", "O"], np.outer([0, 0.5, 0.26, 0.74], [1] * 3))
+    vasp = Vasp({**OPTIONS, "e_range": {"Co": 20.0}}, "Co")
+    for _ in range(2):
+        vasp.write(tmp_path, crystal, [0])
+    assert [record.getMessage()[:40] for record in caplog.records] == ["The core holes of LiCoO2 are 5.6 Å apart"]
+    vasp.write(tmp_path, Structure.from_spacegroup("R-3m", hexagonal, ["Co"], [[0, 0, 0]]), [0])
+    assert len(caplog.records) == 1
+
+
 def test_the_core_hole_is_a_whole_electron_of_1s(written):
     incar = Incar.from_file(written / "000_Ti/INCAR")
     assert incar["ICORELEVEL"] == 2 and (incar["CLN"], incar["CLL"], incar["CLZ"], incar["CLNT"]) == (1, 0, 1.0, 1)

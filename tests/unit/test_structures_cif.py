@@ -224,6 +224,12 @@ def test_deuterium_is_hydrogen():
     assert structure.composition.formula == "Ni1 H1" and "D is taken as H" in note
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_the_name_of_a_block_may_have_any_letters(encoding):
+    text = a_cif(f"{NAME} 'F m -3 m'").replace("data_x", "# NiO\nDATA_größe")
+    assert len(read_structure(text.encode(encoding), "cif")[0]) == 8
+
+
 @pytest.mark.parametrize("end", ["\r", "\r\n"])
 def test_line_ends_of_all_systems_are_read(end):
     assert len(read_structure(a_cif(f"{NAME} 'F m -3 m'").replace("\n", end).encode(), "cif")[0]) == 8

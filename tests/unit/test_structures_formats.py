@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cif_files import NAME, a_cif, number_of_group, shortest
 from feff_runs import poscar, rocksalt, rutile, write_files
+from pymatgen.core import Lattice, Structure
 from sentences import tells
 from structure_files import GOOD, formulas, read, with_symmetry
 
@@ -39,6 +40,8 @@ SAME = {
     "velocities": nio() + "\n" + "0 0 0\n" * 8,
     "remark behind the scale": nio("1.0 ! as relaxed"),
     "names of potentials": nio(symbols="Ni_pv/1a2b3c O/4d5e\n"),
+    "repeated blocks": nio(symbols="Ni O Ni O ! as written\n", counts="4 3 0 1"),
+    "symbols and counts of two lines": nio(symbols="Ni Ni\n O\n", counts="2 2\n4"),
     "symbols behind the rows": nio(rows=[f"{place} {'Ni' if k < 4 else 'O'}" for k, place in enumerate(PLACES)]),
     "CR alone": nio().replace("\n", "\r"),
 }  # fmt: skip
@@ -68,6 +71,10 @@ BAD_POSCARS = {
     "head alone": ("NiO\n1.0\n4 0 0\n", "it has 3 lines, and a POSCAR has a remark, a scale"),
     "scale 0": (nio("0"), "has the scale '0'"),
     "two factors": (nio("1 1"), "has the scale '1 1'"),
+    "fewer numbers": (nio(symbols="Ni Fe O\n"), "has 3 symbols of elements and 2 numbers of atoms"),
+    "one number": (nio(counts="8"), "has 2 symbols of elements and 1 number of atoms"),
+    "more numbers": (nio(counts="4 2 2"), "has 2 symbols of elements and 3 numbers of atoms"),
+    "VASP 4": (nio(symbols=""), "does not name its elements"),
     "wrong scale": (nio("-1.0", "1"), "is 1.00 Å from its own image"),
 }
 
@@ -91,9 +98,19 @@ def test_an_extended_xyz_file_with_a_lattice_is_a_crystal():
     assert (number_of_group(structure), round(shortest(structure), 3), note) == (225, 2.088, "")
 
 
+def test_an_extended_xyz_file_is_periodic_as_its_pbc_says():
+    structure, note = read_structure(CRYSTAL.replace("T T T", "F F F").encode(), "xyz")
+    assert min(structure.lattice.abc) > 25 and "it is not periodic" in note
+    without = CRYSTAL.replace(' pbc="T T T"', "")
+    assert number_of_group(read_structure(without.encode(), "xyz")[0]) == 225
+
+
 BAD_XYZ = {
     "rows": ("\n".join(WATER.splitlines()[:4]), "announces 3 atoms and has 2 rows"),
     "several": (WATER + WATER, "holds several structures"),
+    "several, apart": (f"{WATER}\n{WATER}", "holds several structures"),
+    "layer": (CRYSTAL.replace("T T T", "T T F"), "is periodic along some axes only"),
+    "no cell": (WATER.replace("water", 'pbc="T T T"'), "is periodic and has no cell"),
     "a row more": (WATER + "H 1 1 1\n", "announces 3 atoms and goes on with"),
     "no number": ("x" + WATER, "first line is 'x3'"),
     "no element": (WATER.replace("O 0", "Qq 0"), "a row is not an element's symbol"),
@@ -158,6 +175,20 @@ def test_a_document_of_materials_project_is_read_with_its_id_and_version():
 def test_a_document_that_contradicts_its_structure_is_refused(changed, said):
     with tells(said, match=r"contradicts itself|without a structure", error=UnusableStructure):
         read_structure(json.dumps(DOCUMENT | changed).encode(), "json")
+
+
+@pytest.mark.parametrize("partly_occupied", [False, True])
+@pytest.mark.parametrize("form", ["cif", "json"])
+def test_a_place_of_two_valences_is_full(form, partly_occupied):
+    """Magnetite as pymatgen writes it: 8 Fe3+, 16 Fe2+ and Fe3+ at random, 32 O."""
+    magnetite = Structure.from_spacegroup(
+        "Fd-3m:2", Lattice.cubic(8.394), ["Fe3+", {"Fe2+": 0.5, "Fe3+": 0.5}, "O2-"],
+        [[0.125] * 3, [0.5] * 3, [0.2549] * 3],
+    )  # fmt: skip
+    content = magnetite.to(fmt=form).encode()
+    structure, note = read_structure(content, form, partly_occupied=partly_occupied)
+    assert form == "json" or "rows of one element that fill a place together" in note
+    assert structure.is_ordered and structure.composition.formula == "Fe24 O32"
 
 
 PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
+from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 
 _SAME_ATOM_A = 1e-3
@@ -49,6 +51,17 @@ def repeat_by_matrix(structure: Structure, matrix: Sequence[Sequence[int]]) -> S
     repeated = structure.copy()
     repeated.make_supercell(rows, to_unit_cell=True)
     return repeated
+
+
+def distance_of_images(cell: Floats) -> float:
+    """The distance in Å from an atom to its nearest image; in a skewed cell it is less than each edge.
+
+    Args:
+        cell: its vectors in Å, in rows (3, 3).
+    """
+    reduced = Lattice(cell).get_lll_reduced_lattice().matrix
+    steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
+    return float(np.linalg.norm(steps @ reduced, axis=1).min())
 
 
 def find_absorber(supercell: Structure, structure: Structure, site: int) -> int:

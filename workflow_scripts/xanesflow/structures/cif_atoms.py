@@ -14,7 +14,7 @@ from pymatgen.core import Element, Lattice
 from xanesflow.core.errors import UnusableStructure
 from xanesflow.core.text import plural
 from xanesflow.structures.check_structure import FILLED_BY, MAX_EDGE_A
-from xanesflow.structures.place_atoms import FULL, ListedAtom
+from xanesflow.structures.place_atoms import FULL, MOST_SHARED, ListedAtom
 
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE][+-]?\d+)?)(?:\((\d+)\))?")
 _FRACTION = re.compile(r"([+-]?\d{1,4})/(\d{1,4})")
@@ -149,8 +149,9 @@ def read_atoms(table: Table, *, partly_occupied: bool = False) -> tuple[list[Lis
     occupancies = table.column("_atom_site_occupancy") or ["1"] * len(labels)
     flags = table.column("_atom_site_calc_flag") or [""] * len(labels)
     multiplicities = _multiplicities(table, len(labels))
+    together = _full_together([_letters(symbol) for symbol in symbols], columns, occupancies, flags)
     # Read each row: element, occupancy and position. Rows without an atom are left out with a remark.
-    notes: list[str] = []
+    notes = ["rows of one element that fill a place together, as Fe2+ and Fe3+ do, are one atom"] if together else []
     changed: list[str] = []
     atoms: list[ListedAtom] = []
     for row, (label, symbol, occupancy) in enumerate(zip(labels, symbols, occupancies, strict=True)):
@@ -160,9 +161,9 @@ def read_atoms(table: Table, *, partly_occupied: bool = False) -> tuple[list[Lis
         place = [column[row] for column in columns]
         element, note = read_element(symbol, label, is_label=is_label)
         notes += [note] if note else []
-        filled = _occupancy(occupancy, label)
+        filled = together.get(row, _occupancy(occupancy, label))
         if filled < _NEGLIGIBLE:
-            notes.append(f"{label[:20]} has occupancy {occupancy} and is left out")
+            notes += [] if row in together else [f"{label[:20]} has occupancy {occupancy} and is left out"]
             continue
         values, last_digits = zip(*(_coordinate(text, label) for text in place), strict=True)
         if filled < FULL and not partly_occupied:
@@ -194,6 +195,23 @@ def _multiplicities(table: Table, rows: int) -> list[float | None]:
         if table.has(tag):
             return [number_of(value) for value in table.column(tag)]
     return [None] * rows
+
+
+def _full_together(
+    names: list[str], columns: list[list[str]], occupancies: list[str], flags: list[str]
+) -> dict[int, float]:
+    """The occupancy of rows that fill a place with one element, such as Fe2+ and Fe3+: 1 for the first, else 0."""
+    rows: dict[tuple[str | float, ...], list[int]] = {}
+    for row, (name, flag, *place) in enumerate(zip(names, flags, *columns, strict=True)):
+        numbers = [text if (number := number_of(text)) is None else number for text in place]
+        rows.setdefault((name, flag, *numbers), []).append(row)
+    found: dict[int, float] = {}
+    for same in rows.values():
+        shares = [number_of(occupancies[row]) for row in same]
+        known = [1.0 if share is None else share for share in shares]
+        if max(known) < FULL <= sum(known) <= MOST_SHARED:
+            found |= {row: float(row == same[0]) for row in same}
+    return found
 
 
 def _occupancy(text: str, label: str) -> float:
@@ -273,6 +291,10 @@ def _check_alternatives(table: Table, labels: list[str]) -> None:
             )
 
 
+def _letters(symbol: str) -> str:
+    return (re.match(r"[A-Za-z]*", symbol) or [""])[0]
+
+
 def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
     """The element of a row, and a remark if the text could be read otherwise.
 
@@ -286,7 +308,7 @@ def read_element(symbol: str, label: str, *, is_label: bool) -> tuple[str, str]:
     """
     if " + " in symbol + label:  # as Pauling File writes several elements in one row
         raise UnusableStructure(f"has partially occupied sites, such as {label[:40]} ({symbol[:40]})", "disordered")
-    name = (re.match(r"[A-Za-z]*", symbol) or [""])[0]
+    name = _letters(symbol)
     names = [name.title()]
     if name in ("Ow", "Hw"):
         names.append(name[0])

@@ -20,7 +20,8 @@ def plain_poscar(text: str) -> str:
     All other files are returned unchanged.
 
     Raises:
-        UnusableStructure: it announces more atoms than it has, or its scale is invalid.
+        UnusableStructure: it announces more atoms than it has, its symbols and numbers of atoms are not equally many,
+            or its scale is invalid.
     """
     lines = [line.rstrip("\r") for line in text.rstrip().split("\n")]
     _check_head(lines)
@@ -107,6 +108,7 @@ def _check_head(lines: list[str]) -> None:
             raise UnusableStructure(f"cannot be read: its line {k + 1} is '{lines[k].strip()[:40]}' and not {meant}")
     if (first := _line_of_counts(lines)) is None:
         raise UnusableStructure("cannot be read: the numbers of atoms are missing below the symbols of its elements")
+    symbols = 0
     for k, line in enumerate(lines[5:first], start=6):
         for word in re.split("[!#]", line)[0].split():  # such as Ni, Ni2+, Ni_pv/1a2b3c
             if not Element.is_valid_symbol((re.match("[A-Za-z]*", word) or [""])[0]):
@@ -114,6 +116,13 @@ def _check_head(lines: list[str]) -> None:
                     f"cannot be read: '{word[:20]}' in line {k} is no symbol of an element; write it as in the "
                     "periodic table, such as Ni"
                 )
+            symbols += 1
+    numbers = sum(len(_counts(line)) for line in lines[first : 2 * first - 5])
+    if symbols not in (0, numbers):  # VASP 4 writes no symbols
+        raise UnusableStructure(
+            f"cannot be read: it has {plural(symbols, 'symbol')} of elements and {plural(numbers, 'number')} of atoms "
+            "below them; write one number for each symbol"
+        )
 
 
 def _check_rows(lines: list[str]) -> None:

@@ -62,6 +62,8 @@ def read_cif(text: str, *, partly_occupied: bool = False) -> tuple[Structure, st
 
 def _the_structure(text: str) -> Table:
     """The one block of a file that holds atoms."""
+    # The name of a block matters to nobody, and gemmi reads only ASCII there.
+    text = re.sub(r"(?im)^[ \t]*data_\S+", lambda name: name[0].encode("ascii", "replace").decode(), text)
     try:
         document = gemmi.cif.read_string(text, 0)  # two blocks may have the same name
     except (ValueError, RuntimeError) as error:

@@ -73,7 +73,7 @@ def _build(content: dict[str, Any]) -> Structure:
         raise UnusableStructure(f"has {len(sites):,} atoms, and the limit is {limits.ATOMS:,}")
     try:
         matrix = np.array(content["lattice"]["matrix"], dtype=float).reshape(3, 3)
-        species = [{_element(part): float(part["occu"]) for part in site["species"]} for site in content["sites"]]
+        species = [_shares(site["species"]) for site in content["sites"]]
         fractions = np.array([site["abc"] for site in content["sites"]], dtype=float).reshape(-1, 3)
     except UnusableStructure:
         raise
@@ -81,6 +81,16 @@ def _build(content: dict[str, Any]) -> Structure:
         raise UnusableStructure(f"is not what Structure.as_dict writes ({what_is_wrong(error)})") from error
     check_numbers(matrix, fractions)
     return Structure(Lattice(matrix), species, fractions)
+
+
+def _shares(parts: list[dict[str, Any]]) -> dict[Element, float]:
+    """The occupancy of a place by element; Fe2+ and Fe3+ are one."""
+    shares: dict[Element, float] = {}
+    for part in parts:
+        element = _element(part)
+        shares[element] = shares.get(element, 0.0) + float(part["occu"])
+    # A sum such as 0.1 + 0.2 + 0.7 may miss 1 by its last bit.
+    return {element: 1.0 if abs(share - 1) < 1e-8 else share for element, share in shares.items()}
 
 
 def _element(part: dict[str, Any]) -> Element:

@@ -1,4 +1,4 @@
-"""Read xyz and extended xyz files: a crystal if they give a lattice, else a molecule in a large box."""
+"""Read xyz and extended xyz files: a crystal if the file is periodic, else a molecule in a large box."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def read_xyz(text: str) -> tuple[Structure, str]:
         The structure, and a remark if it is a molecule in a box.
 
     Raises:
-        UnusableStructure: it is not an xyz file, is cut off, or holds several structures.
+        UnusableStructure: it is not an xyz file, is cut off, holds several structures, or is periodic along some
+            axes only.
     """
     from ase import Atoms  # slow to import
     from ase.io import read
@@ -41,14 +42,13 @@ def read_xyz(text: str) -> tuple[Structure, str]:
         raise UnusableStructure(
             f"is cut off: it announces {plural(announced, 'atom')} and has {plural(len(lines) - 2, 'row')} of positions"
         )
-    if len(lines) > announced + 2:
-        further = lines[announced + 2].strip()
-        if further.isdecimal():
-            raise UnusableStructure("holds several structures; write the one that is wanted to a file of its own")
-        if further:
-            raise UnusableStructure(
-                f"announces {plural(announced, 'atom')} and goes on with '{further[:30]}'; correct the number of atoms"
-            )
+    further = next((line.strip() for line in lines[announced + 2 :] if line.strip()), "")
+    if further.isdecimal():
+        raise UnusableStructure("holds several structures; write the one that is wanted to a file of its own")
+    if further:
+        raise UnusableStructure(
+            f"announces {plural(announced, 'atom')} and goes on with '{further[:30]}'; correct the number of atoms"
+        )
     # ASE does not know deuterium.
     rows = [re.sub(r"^(\s*)[DT](?=\s)", r"\1H", line) for line in lines[2 : announced + 2]]
     try:
@@ -64,12 +64,20 @@ def read_xyz(text: str) -> tuple[Structure, str]:
     if "X" in symbols:
         raise UnusableStructure("holds X, which is no element")
     matrix = np.array(atoms.cell.tolist(), dtype=np.float64)
-    if matrix.any():
-        if abs(float(np.linalg.det(matrix))) < 1e-3:
-            raise UnusableStructure("has a cell without volume; give three vectors as Lattice, or none for a molecule")
-        check_numbers(matrix, places @ np.linalg.inv(matrix))
-        return checked(Structure(Lattice(matrix), symbols, places, coords_are_cartesian=True))
-    return checked_molecule(symbols, places)
+    if not atoms.pbc.any():
+        return checked_molecule(symbols, places)
+    if not atoms.pbc.all():
+        raise UnusableStructure(
+            "is periodic along some axes only, such as a layer, by its pbc; if its cell has enough vacuum along the "
+            'others, write pbc="T T T"'
+        )
+    if abs(float(np.linalg.det(matrix))) < 1e-3:
+        raise UnusableStructure(
+            "is periodic and has no cell, or a cell without volume; give three vectors as Lattice, or for a molecule "
+            'write pbc="F F F"'
+        )
+    check_numbers(matrix, places @ np.linalg.inv(matrix))
+    return checked(Structure(Lattice(matrix), symbols, places, coords_are_cartesian=True))
 
 
 def checked_molecule(symbols: list[str], places: np.ndarray) -> tuple[Structure, str]:
@@ -88,5 +96,5 @@ def checked_molecule(symbols: list[str], places: np.ndarray) -> tuple[Structure,
     middle = (places.max(axis=0) + places.min(axis=0)) / 2
     structure = Structure(Lattice.cubic(edge), symbols, places - middle + edge / 2, coords_are_cartesian=True)
     plain, note = checked(structure)
-    remark = f"no lattice is given, so it is taken as a molecule in vacuum, in a cube of {edge:g} Å"
+    remark = f"it is not periodic, so it is taken as a molecule in vacuum, in a cube of {edge:g} Å"
     return plain, "; ".join(filter(None, (remark, note)))

@@ -10,6 +10,7 @@ sets confirm this rule (9 Å, 20 eV). Of the 1,150 materials of Cu_VASP whose st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,15 @@ from pymatgen.core import Structure
 
 from xanesflow.codes.kpoints import kpoints_rule
 from xanesflow.codes.lightshow_bridge import import_lightshow, without_local_folders
-from xanesflow.codes.supercell import make_supercell
+from xanesflow.codes.supercell import distance_of_images, make_supercell
 from xanesflow.codes.vasp.potcar import SPEC, valence_electrons
 from xanesflow.core.errors import NoInputError, XanesflowError
 from xanesflow.core.text import plural
+
+log = logging.getLogger(__name__)
+
+_CLOSE = 0.9
+"""Core holes nearer to each other than this share of `inputs.vasp.supercell` are worth a warning."""
 
 
 class Vasp:
@@ -30,6 +36,7 @@ class Vasp:
     def __init__(self, options: Mapping[str, Any], element: str) -> None:
         self._length = float(options["supercell"])
         self._max_bands = int(options["max_bands"])
+        self._warned: set[str] = set()
         e_range = options["e_range"].get(element)
         if e_range is None:
             raise XanesflowError(f"inputs.vasp.e_range has no entry for {element}; add how many eV its bands cover.")
@@ -87,6 +94,15 @@ class Vasp:
                     f"the core hole in a supercell of {plural(len(supercell), 'atom')} needs {bands} bands, more than "
                     f"inputs.vasp.max_bands, {self._max_bands}",
                 )
+        if (apart := distance_of_images(supercell.lattice.matrix)) < _CLOSE * self._length:
+            said = (
+                f"The core holes of {structure.composition.reduced_formula} are {apart:.1f} Å apart, less than "
+                f"inputs.vasp.supercell ({self._length:g} Å), because its cell is skewed; give its conventional cell "
+                "to keep them farther apart."
+            )
+            if said not in self._warned:  # once for all sites of a material
+                log.warning(said)
+                self._warned.add(said)
         return {}
 
 

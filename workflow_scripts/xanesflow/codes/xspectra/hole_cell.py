@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
 from xanesflow.codes.polarisations import point_group, site_rotations
-from xanesflow.codes.supercell import find_absorber, make_supercell, repeat_by_matrix
+from xanesflow.codes.supercell import distance_of_images, find_absorber, make_supercell, repeat_by_matrix
 from xanesflow.codes.xspectra.lanczos import keeps_grid
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
@@ -93,7 +93,7 @@ def smallest_matrix(structure: Structure, distance_a: float) -> NDArray[np.int64
         found: list[tuple[float, float, NDArray[np.int64]]] = []
         for matrix in _sublattices(repetitions):
             cell = matrix @ lattice
-            shortest = _shortest(cell)
+            shortest = distance_of_images(cell)
             if shortest >= distance_a - 1e-6 and all(_keeps(cell, rotation) for rotation in rotations):
                 edges = Lattice(cell).get_lll_reduced_lattice().lengths
                 found.append((round(shortest, 4), -round(sum(edges), 4), matrix))
@@ -116,12 +116,6 @@ def _sublattices(index: int) -> Iterator[NDArray[np.int64]]:
                 yield np.array([[a, x, y], [0, b, z], [0, 0, c]])
 
 
-def _shortest(cell: Floats) -> float:
-    reduced = Lattice(cell).get_lll_reduced_lattice().matrix
-    steps = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
-    return float(np.linalg.norm(steps @ reduced, axis=1).min())
-
-
 def _keeps(cell: Floats, rotation: Floats) -> bool:
     """Whether a rotation maps a lattice onto itself."""
     turned = cell @ rotation.T @ np.linalg.inv(cell)
@@ -135,4 +129,4 @@ def _as_cell(repeated: Structure, absorber: int) -> HoleCell:
     )
     marked = structure.copy()
     marked[0] = _STAND_IN
-    return HoleCell(structure, site_rotations(marked, 0), _shortest(structure.lattice.matrix))
+    return HoleCell(structure, site_rotations(marked, 0), distance_of_images(structure.lattice.matrix))
