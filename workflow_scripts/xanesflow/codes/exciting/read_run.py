@@ -18,11 +18,11 @@ from lxml.etree import XMLParser, XMLSyntaxError, fromstring
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve
+from xanesflow.codes.crystal_of_run import check_surroundings, check_volume, crystal_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import EXCITING
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
-from xanesflow.codes.surroundings import check_surroundings, check_volume, crystal_of
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError

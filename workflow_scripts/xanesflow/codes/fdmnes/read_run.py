@@ -18,11 +18,11 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
 from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve
+from xanesflow.codes.crystal_of_run import atoms_of_site, crystal_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FDMNES
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
-from xanesflow.codes.surroundings import atoms_of_site, crystal_of
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import plural
 from xanesflow.core.units import BOHR_ANGSTROM

@@ -68,7 +68,7 @@ def describe_folder(folder: Path) -> RunDescription:
         number, shell = int(match[1]), match[2]
     elif files.get("feff.inp", b"").strip():
         try:
-            number, edge, _ = parse_feff_inp(text_of("feff.inp", files["feff.inp"]))
+            number, edge, *_ = parse_feff_inp(text_of("feff.inp", files["feff.inp"]))
             shell = _HOLES.get(edge or "", edge or "")
         except BadRunError:
             pass  # the check of the run says what is wrong with it

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Element, Structure
 
+from xanesflow.codes.crystal_of_run import crystal_of
 from xanesflow.codes.read_text import text_of
-from xanesflow.codes.surroundings import crystal_of
 from xanesflow.core import limits
 from xanesflow.core.array_types import Floats
 from xanesflow.core.units import BOHR_ANGSTROM

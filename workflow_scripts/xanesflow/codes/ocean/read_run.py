@@ -22,13 +22,13 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve, tabulated_jump
+from xanesflow.codes.crystal_of_run import atoms_of_site, check_volume, rotations_in_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.ocean.read_input import OceanInput, Photon, read_input
 from xanesflow.codes.polarisations import inequivalent_atoms, site_rotations, weights_of
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import OCEAN
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
-from xanesflow.codes.surroundings import atoms_of_site, check_volume, rotations_in_run
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError

@@ -20,8 +20,8 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 
 from xanesflow.codes.archive import Member, gunzip
+from xanesflow.codes.crystal_of_run import check_surroundings
 from xanesflow.codes.read_text import text_of
-from xanesflow.codes.surroundings import check_surroundings
 from xanesflow.codes.vasp.check_step import check_core_hole, check_step, species_of
 from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
 from xanesflow.codes.vasp.step_tags import DEFAULTS, by_element, differing_tag

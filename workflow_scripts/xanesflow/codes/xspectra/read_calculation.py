@@ -10,8 +10,8 @@ import numpy as np
 from pymatgen.core import Structure
 from xraydb import xray_edge
 
+from xanesflow.codes.crystal_of_run import crystal_of
 from xanesflow.codes.read_text import text_of
-from xanesflow.codes.surroundings import crystal_of
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import plural
@@ -22,10 +22,8 @@ _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[EeDd][-+]?\d+)?"
 _POLARISATION = re.compile(rf"xepsilon\s*\[(crystal|cart)\w* coordinates\]:\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})")
 _AXIS = re.compile(rf"a\([123]\) = \(\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\)")
 _LATTICE = re.compile(rf"lattice parameter \(alat\)\s*=\s*({_NUMBER})\s*a\.u\.")
-_LABEL = re.compile(r"^\s+(\S+)\s+[\d.]+\s+[\d.]+\s+([A-Z][a-z]?)\s*\(\s*1\.0*\)\s*$", re.MULTILINE)
-_PLACE = re.compile(
-    rf"^\s+\d+\s+(\S+)\s+tau\(\s*\d+\)\s*=\s*\(\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\)", re.MULTILINE
-)
+_LABEL = re.compile(r"^ +(\S{1,9}) +[\d.]+ +[\d.]+ +([A-Z][a-z]?) {0,2}\( 1\.0+\)", re.MULTILINE)
+_PLACE = re.compile(rf"^ +\d+ +(\S{{1,9}}) +tau\( *\d+\) = \( +({_NUMBER}) +({_NUMBER}) +({_NUMBER}) +\)", re.MULTILINE)
 _LIST = re.compile(
     r"positions \((?:alat|a_0) units\).*?(?:\n[^\S\n]*\n|\Z)", re.DOTALL
 )  # not that in crystal coordinates

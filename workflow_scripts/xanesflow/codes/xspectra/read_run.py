@@ -17,11 +17,11 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import CommonProcessing, CommonReader, RawSpectrum, check_curve
+from xanesflow.codes.crystal_of_run import check_surroundings, rotations_in_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.polarisations import site_rotations, weights_of
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.run_description import RunDescription, check_edge, read_files
-from xanesflow.codes.surroundings import check_surroundings, rotations_in_run
 from xanesflow.codes.xspectra.hole_job import LANCZOS
 from xanesflow.codes.xspectra.lanczos import from_plain, spectrum_of
 from xanesflow.codes.xspectra.read_calculation import Calculation, is_output, read_calculation

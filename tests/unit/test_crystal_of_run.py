@@ -8,12 +8,12 @@ from sentences import tells
 from shared_data import shared
 
 from xanesflow.codes.common_scale import CommonProcessing
+from xanesflow.codes.crystal_of_run import rotations_in_run
 from xanesflow.codes.exciting.read_run import ExcitingReader
 from xanesflow.codes.fdmnes.read_run import FdmnesReader
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.ocean.read_run import OceanReader
 from xanesflow.codes.polarisations import site_rotations
-from xanesflow.codes.surroundings import rotations_in_run
 from xanesflow.codes.xspectra.read_run import XspectraReader
 from xanesflow.core.errors import BadRunError
 
