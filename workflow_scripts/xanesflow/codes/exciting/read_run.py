@@ -192,18 +192,19 @@ def _crystal(files: Mapping[str, bytes]) -> Structure | None:
     Raises:
         BadRunError: unreadable.
     """
-    given = _input(files)
-    crystal, vectors = given.find("structure/crystal"), given.findall("structure/crystal/basevect")
+    if (given := _input(files).find("structure")) is None:
+        return None
+    crystal, vectors = given.find("crystal"), given.findall("crystal/basevect")
     atoms = [
         (re.split(r"[._]", str(kind.get("speciesfile")))[0], _floats(atom.get("coord")))
-        for kind in given.findall("structure/species")
+        for kind in given.findall("species")
         for atom in kind.findall("atom")
     ]
     if crystal is None or not atoms:
         return None
     stretch = _floats(crystal.get("stretch", "1 1 1")) * float(crystal.get("scale", "1")) * BOHR_ANGSTROM
     cell = np.array([_floats(each.text) for each in vectors]) * stretch[:, None]
-    cartesian = given.find("structure").get("cartesian", "false").strip() == "true"
+    cartesian = str(given.get("cartesian", "false")).strip() == "true"
     places = np.array([place for _, place in atoms]) * (BOHR_ANGSTROM if cartesian else 1)
     return crystal_of(cell, [symbol for symbol, _ in atoms], places, cartesian=cartesian)
 

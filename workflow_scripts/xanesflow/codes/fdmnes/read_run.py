@@ -211,7 +211,7 @@ def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure
             "wrong_absorber",
             "FDMNES's log lists no cell with all its atoms, so which spectrum is of which is not known",
         )
-    group_of = {}
+    group_of: dict[str, str] = {}
     for absorber, rows in zip(absorbers, groups, strict=True):
         # A row is one atom with its position, or the numbers of several.
         words = [word for line in rows.splitlines() for word in line.split()[: 1 if "." in line else None]]
