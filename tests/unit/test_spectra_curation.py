@@ -261,7 +261,7 @@ def test_runs_that_nothing_shows_to_be_of_their_site_are_kept_and_counted(tmp_pa
     text = run_files(rocksalt(), 0)["feff.inp"].decode()
     by_cell = text[: text.index("ATOMS")] + "RECIPROCAL\nCIF mp-2.cif\nTARGET 1\nEND\n"
     write_run(tmp_path / "runs", "mp-2", rocksalt(), 0, feff_inp=by_cell.encode())
-    write_run(tmp_path / "runs", "mp-3", rocksalt(a=4.3), 0, feff_inp=None)
+    (tmp_path / "runs/Cu/mp-3/FEFF-XANES/000_Cu/feff.inp").unlink()
     curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path, mixed_settings=True)
     assert len(curated.spectra) == 4
     assert "Cu_FEFF: 2 runs have no feff.inp with ATOMS, so only the name of the folder" in caplog.text
