@@ -201,6 +201,22 @@ def test_the_cluster_is_compared_to_a_hundredth_of_an_angstrom():
                 read(changed(feff_inp=run_files(moved, SITE)["feff.inp"]))
 
 
+def test_neighbours_are_compared_by_element_and_after_rmultiplier():
+    oxide = rocksalt()
+    files = run_files(oxide, 0)
+    other = {**files, "feff.inp": files["feff.inp"].replace(b"8  O", b"16  S")}
+    with pytest.raises(BadRunError, match="not the one around site 0"):
+        read(other, structure=oxide, site=0)
+    larger = {**files, "feff.inp": files["feff.inp"].replace(b"EDGE K", b"EDGE K\nRMULTIPLIER 1.1")}
+    with pytest.raises(BadRunError, match="not the one around site 0"):
+        read(larger, structure=oxide, site=0)
+    assert read(larger, structure=rocksalt(a=1.1 * 4.25), site=0).compared
+    assert not read(changed(feff_inp=None)).compared
+    none = {**files, "feff.inp": files["feff.inp"].replace(b"EDGE K", b"EDGE K\nRMULTIPLIER x")}
+    with pytest.raises(BadRunError, match=r"RMULTIPLIER of feff\.inp is no positive number: x"):
+        read(none, structure=oxide, site=0)
+
+
 def test_equivalent_sites_have_the_same_cluster():
     read(GOOD, site=4)
 
@@ -224,7 +240,7 @@ def test_runs_of_every_element_are_read(element):
 
 
 def test_feff_inp_gives_absorber_edge_and_distances():
-    number, edge, distances = parse_feff_inp(GOOD["feff.inp"].decode())
+    number, edge, distances, *_ = parse_feff_inp(GOOD["feff.inp"].decode())
     expected = sorted(n.nn_distance for n in STRUCTURE.get_neighbors(STRUCTURE[SITE], 6.0))
     assert (number, edge, len(distances)) == (29, "K", len(expected))
     assert np.allclose(distances, expected, atol=1e-5)

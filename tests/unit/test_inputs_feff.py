@@ -58,7 +58,7 @@ def test_the_stoichiometry_is_that_of_the_unit_cell_and_no_potential_is_without_
 
 def test_finished_runs_of_it_can_be_imported(tmp_path):
     """What checks a run's absorber and cluster reads the file as it is."""
-    atomic_number, edge, distances = parse_feff_inp(feff_inp(tmp_path, cuprite()))
+    atomic_number, edge, distances, *_ = parse_feff_inp(feff_inp(tmp_path, cuprite()))
     assert (atomic_number, edge) == (29, "K")
     around = cuprite().get_neighbors(cuprite()[0], 9.0)
     assert np.allclose(distances, sorted(neighbour.nn_distance for neighbour in around), atol=1e-5)

@@ -290,7 +290,9 @@ def test_spectra_of_fdmnes_belong_to_the_atoms_in_the_order_of_their_numbers():
         for k in range(1, 12)
     )  # fmt: skip
     first = made_up.fdmnes(WIDTH)["Ti.txt"].encode()
-    files = {"Ti_bav.txt": f" n_atom_uc\n{cell}{kinds}".encode()} | {f"Ti_{k}.txt": first for k in range(1, 12)}
+    lengths = "a, b, c =  30.0 30.0 30.0\n   alfa, beta, gamma =  90.0 90.0 90.0"
+    head = f" Crystal,  n_atom_uc =   11\n   {lengths}\n    Z         x              y              z      Typ\n"
+    files = {"Ti_bav.txt": f"{head}{cell}{kinds}".encode()} | {f"Ti_{k}.txt": first for k in range(1, 12)}
     assert [_name_of_site(files, "Ti", structure, k) for k in (0, 1, 9, 10)] == ["Ti_1", "Ti_2", "Ti_10", "Ti_11"]
     del files["Ti_3.txt"]
     with pytest.raises(BadRunError, match="found 11 inequivalent atoms of Ti and left spectra of 10"):

@@ -256,6 +256,17 @@ def test_imported_runs_with_other_physics_than_most_are_left_out_and_counted(tmp
     assert ids(curate(imported, tmp_path, inputs=inputs)) == ids(curated)  # the majority counts for imported runs
 
 
+def test_runs_that_nothing_shows_to_be_of_their_site_are_kept_and_counted(tmp_path, caplog):
+    of_settings(tmp_path / "runs")
+    text = run_files(rocksalt(), 0)["feff.inp"].decode()
+    by_cell = text[: text.index("ATOMS")] + "RECIPROCAL\nCIF mp-2.cif\nTARGET 1\nEND\n"
+    write_run(tmp_path / "runs", "mp-2", rocksalt(), 0, feff_inp=by_cell.encode())
+    (tmp_path / "runs/Cu/mp-3/FEFF-XANES/000_Cu/feff.inp").unlink()
+    curated = curate(import_runs(tmp_path / "runs", tmp_path), tmp_path, mixed_settings=True)
+    assert len(curated.spectra) == 4
+    assert "Cu_FEFF: 2 runs have no feff.inp with ATOMS, so only the name of the folder" in caplog.text
+
+
 def test_own_runs_are_compared_with_the_configured_inputs_and_not_with_each_other(tmp_path):
     of_settings(tmp_path / "runs", mp_3=("FMS 9.0 0", "FMS 8.0 0"))
     imported = import_runs(tmp_path / "runs", tmp_path)

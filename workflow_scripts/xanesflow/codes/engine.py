@@ -141,6 +141,8 @@ class WithOwnFiles(Protocol):
 class ComputedSpectrum(Protocol):
     """What every reader returns. If the code has it, `background` too: (n,) the same without the neighbours.
 
+    Where nothing in the run's files shows that it is of its site, `compared` is False.
+
     Attributes:
         energy_ev: (n,) absolute photon energies.
         cross_section: (n,) absorption cross section in bohr².

@@ -109,20 +109,17 @@ def curate_spectra(
         max_flat_start_ev=max_flat_start_ev,
         processing=made,
     )
-    spectra: dict[Site, Floats] = {}
-    corrections: dict[Site, str] = {}
-    settings: dict[Site, RunSettings] = {}
-    steps: dict[Site, str] = {}
     # A folder or library serves many elements; those without this one were counted when they were read.
-    left_out = [r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"]
-    examples: list[RejectedExample] = []
+    found = SpectraOfChunk(bad=[r for table in rejected for r in read_rejected(table) if r.reason != "no_absorber"])
     for chunk in map_in_processes(read, chunks, workers):
-        spectra.update(chunk.good)
-        left_out += chunk.bad
-        examples += chunk.drawable
-        corrections |= chunk.corrections
-        settings |= chunk.settings
-        steps |= chunk.steps
+        found.add(chunk)
+    if found.not_compared:
+        log.warning(
+            "%s: %s no feff.inp with ATOMS, so only the name of the folder says which site is meant; check the names.",
+            subset, plural(found.not_compared, "run has", "runs have"),
+        )  # fmt: skip
+    spectra, left_out, examples = found.good, found.bad, found.drawable
+    corrections, settings, steps = found.corrections, found.settings, found.steps
     left_out += _take_out_with_their_structure(spectra, left_out)
     # Spectra with other physics do not belong to the subset, and they would widen its envelope.
     configured = function_of(theory_of(parsed.theory).input_settings) if inputs is not None else None
@@ -230,7 +227,8 @@ def _examples(rejected: list[Rejected]) -> str:
 class SpectraOfChunk:
     """One chunk's spectra on the grid, its rejections, corrections and settings of its runs, some rejected spectra.
 
-    `steps` says what was done to the spectra of codes that need it.
+    `steps` says what was done to the spectra of codes that need it, `not_compared` how many good runs do not show of
+    which site they are.
     """
 
     good: dict[Site, Floats] = field(default_factory=dict)
@@ -239,6 +237,17 @@ class SpectraOfChunk:
     settings: dict[Site, RunSettings] = field(default_factory=dict)
     drawable: list[RejectedExample] = field(default_factory=list)
     steps: dict[Site, str] = field(default_factory=dict)
+    not_compared: int = 0
+
+    def add(self, other: SpectraOfChunk) -> None:
+        """Add what another chunk holds."""
+        self.good |= other.good
+        self.bad += other.bad
+        self.corrections |= other.corrections
+        self.settings |= other.settings
+        self.drawable += other.drawable
+        self.steps |= other.steps
+        self.not_compared += other.not_compared
 
 
 def _sites_here(chunk: Path, theory: str, sites: frozenset[Site]) -> set[Site]:
@@ -314,6 +323,7 @@ def read_spectra_of_chunk(
             if settings_of is not None and (physics := settings_of(run)) is not None:
                 found.settings[site] = RunSettings(physics, run.imported)
             found.good[site] = spectrum
+            found.not_compared += not getattr(read_one, "compared", True)
             if steps := getattr(read_one, "steps", ""):
                 found.steps[site] = steps
         except GridNotCoveredError as error:

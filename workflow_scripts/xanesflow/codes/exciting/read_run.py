@@ -18,6 +18,7 @@ from lxml.etree import XMLParser, XMLSyntaxError, fromstring
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve
+from xanesflow.codes.crystal_of_run import check_surroundings, check_volume, crystal_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import EXCITING
@@ -71,7 +72,7 @@ def check_files(
     found = describe(files)
     check_edge(found, element=element)
     if structure is not None:
-        _check_atom(structure, site_index, str(_asked(files).get("xasatom", "1")))
+        _check_atom(files, structure, site_index)
 
     # Both parts must have ended well, and the ground state converged.
     info, steps = (text_of(name, files.get(name, b"")) for name in ("INFO.OUT", "INFOXS.OUT"))
@@ -158,14 +159,58 @@ def _spectrum(files: Mapping[str, bytes]) -> RawSpectrum:
     return RawSpectrum(energy, mean, width, "the 1s level of density functional theory", "mean of OC11, OC22 and OC33")
 
 
-def _check_atom(structure: Structure, site_index: int, atom: str) -> None:
+def _check_atom(files: Mapping[str, bytes], structure: Structure, site_index: int) -> None:
+    """Check that the hole is at the site; without places of atoms in input.xml, by number and volume.
+
+    Raises:
+        BadRunError: wrong_absorber or unreadable.
+    """
+    asked = _asked(files)
+    kind, atom = str(asked.get("xasspecies", "1")), str(asked.get("xasatom", "1"))
     symbol = structure[site_index].specie.symbol
+    if (crystal := _crystal(files)) is not None and atom.strip().isdecimal():
+        # Atoms count within their species.
+        before = [len(each.findall("atom")) for each in _input(files).findall(".//structure/species")]
+        index = sum(before[: int(kind) - 1]) + int(atom) - 1
+        if 0 < int(atom) <= before[int(kind) - 1]:
+            return check_surroundings(crystal, index, structure, site_index)
     number = structure.indices_from_symbol(symbol).index(site_index) + 1
     if str(number) != atom.strip():
         raise BadRunError(
             "wrong_absorber",
             f"input.xml has the hole in {symbol} {printable(atom, 20)}, and site {site_index} is {symbol} {number}",
         )
+    for name, content in files.items():
+        if volume := _VOLUME.search(text_of(name, content)) if name.endswith("_OC11.OUT") else None:
+            check_volume(float(volume[1]) * BOHR_ANGSTROM**3, structure)
+    return None
+
+
+def _crystal(files: Mapping[str, bytes]) -> Structure | None:
+    """Return the crystal of input.xml; None if it does not give the cell and the place of an atom.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    if (given := _input(files).find("structure")) is None:
+        return None
+    crystal, vectors = given.find("crystal"), given.findall("crystal/basevect")
+    atoms = [
+        (re.split(r"[._]", str(kind.get("speciesfile")))[0], _floats(atom.get("coord")))
+        for kind in given.findall("species")
+        for atom in kind.findall("atom")
+    ]
+    if crystal is None or not atoms:
+        return None
+    stretch = _floats(crystal.get("stretch", "1 1 1")) * float(crystal.get("scale", "1")) * BOHR_ANGSTROM
+    cell = np.array([_floats(each.text) for each in vectors]) * stretch[:, None]
+    cartesian = str(given.get("cartesian", "false")).strip() == "true"
+    places = np.array([place for _, place in atoms]) * (BOHR_ANGSTROM if cartesian else 1)
+    return crystal_of(cell, [symbol for symbol, _ in atoms], places, cartesian=cartesian)
+
+
+def _floats(text: str | None) -> Floats:
+    return np.array((text or "").lower().replace("d", "e").split(), dtype=float)
 
 
 def _input(files: Mapping[str, bytes]) -> XmlElement:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pymatgen.core import Element, Structure
+from pymatgen.core import Element, Lattice, Structure
 
 from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve
+from xanesflow.codes.crystal_of_run import atoms_of_site, crystal_of
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FDMNES
@@ -35,7 +36,7 @@ _REVISION = re.compile(r"FDMNES program, Revision\s+(.+)")
 _HOLE = re.compile(r"Gamma_hole\s*=\s*([\d.]+)")
 _ATOM = re.compile(r"^[ \t]+(\d+)((?:[ \t]+[-+]?\d+\.\d+){3})[ \t]+\d+[ \t]*\r?$", re.MULTILINE)
 _KIND = re.compile(r"ipr =\s*(\d+), Z =\s*(\d+), natomsym =\s*\d+\s+igr.*\n((?:\s+\d+.*\n)+)")
-_SAME = 1e-3  # fractional coordinates of the log have ten digits, those of an input fewer
+_CELL = re.compile(r"n_atom_uc\s*=\s*(\d+)\s+a, b, c\s*=((?:\s+[\d.]+){3})\s+alfa, beta, gamma\s*=((?:\s+[\d.]+){3})")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ def check_folder(
     Raises:
         BadRunError: the run is not good; holds the reason.
     """
-    return check_files(read_files(folder, FDMNES.files), element=element)
+    files = read_files(folder, FDMNES.files)
+    found, crystal = check_files(files, element=element), _crystal(_log(files))
+    if structure is not None and crystal is not None and element is not None:
+        atoms_of_site(crystal, structure, structure.indices_from_symbol(element)[0])
+    return found
 
 
 def check_files(files: Mapping[str, bytes], *, element: str | None) -> RunDescription:
@@ -165,6 +170,22 @@ def _absorbers(files: Mapping[str, bytes]) -> list[_Absorber]:
     return found
 
 
+def _crystal(log: str) -> Structure | None:
+    """Return the crystal that the log lists; None if it does not list all of its atoms.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    if (cell := _CELL.search(log)) is None:
+        return None
+    atoms = _ATOM.findall(log, cell.end())[: int(cell[1])]
+    if len(atoms) < int(cell[1]) or not all(0 < int(z) < 119 for z, _ in atoms):
+        return None
+    lattice = Lattice.from_parameters(*map(float, cell[2].split()), *map(float, cell[3].split()))
+    symbols = [Element.from_Z(int(z)).symbol for z, _ in atoms]
+    return crystal_of(lattice.matrix, symbols, np.array([place.split() for _, place in atoms], dtype=float))
+
+
 def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure | None, site_index: int) -> str:
     """Find the files of a site: the log groups the atoms, by position, into inequivalent absorbers.
 
@@ -174,8 +195,9 @@ def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure
     absorbers, log = _absorbers(files), _log(files)
     if structure is None:
         return absorbers[0].name
-    number = structure[site_index].specie.Z
+    number, crystal = structure[site_index].specie.Z, _crystal(log)
     groups = [rows for _, z, rows in _KIND.findall(log) if int(z) == number]
+    same = atoms_of_site(crystal, structure, site_index) if crystal is not None else []
     if len(absorbers) == 1 and len(groups) <= 1:
         return absorbers[0].name
     if len(absorbers) != len(groups):
@@ -184,17 +206,16 @@ def _name_of_site(files: Mapping[str, bytes], element: str, structure: Structure
             f"FDMNES found {plural(len(groups), 'inequivalent atom')} of {element} and left spectra of "
             f"{len(absorbers)}, so which is of which is not known",
         )
-    _, _, cell = log.partition("n_atom_uc")
-    atoms = [(int(z), np.array(list(map(float, place.split())))) for z, place in _ATOM.findall(cell)]
-    wanted = structure[site_index].frac_coords
-    apart = [place - wanted for _, place in atoms]
-    same = [np.abs(each - np.round(each)).max() < _SAME for each in apart]
-    index = next((k for k, (z, _) in enumerate(atoms, start=1) if z == number and same[k - 1]), 0)
-    if not index:
-        raise BadRunError("wrong_absorber", f"FDMNES's cell has no {element} where site {site_index} of POSCAR is")
+    if not same:
+        raise BadRunError(
+            "wrong_absorber",
+            "FDMNES's log lists no cell with all its atoms, so which spectrum is of which is not known",
+        )
+    group_of: dict[str, str] = {}
     for absorber, rows in zip(absorbers, groups, strict=True):
         # A row is one atom with its position, or the numbers of several.
         words = [word for line in rows.splitlines() for word in line.split()[: 1 if "." in line else None]]
-        if str(index) in words:
-            return absorber.name
+        group_of |= dict.fromkeys(words, absorber.name)
+    if computed := [group_of[str(index + 1)] for index in same if str(index + 1) in group_of]:
+        return computed[0]
     raise BadRunError("no_output", f"FDMNES did not compute the atom of site {site_index}")

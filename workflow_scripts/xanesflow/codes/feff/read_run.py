@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,19 @@ import numpy as np
 from pymatgen.core import Element, Structure
 
 from xanesflow.codes.feff.read_cards import other_kind
-from xanesflow.codes.feff.read_feff_inp import parse_feff_inp
+from xanesflow.codes.feff.read_feff_inp import FeffInp, parse_feff_inp
 from xanesflow.codes.feff.read_logs import check_cluster, check_log, check_rows, diagnose, log_of
 from xanesflow.codes.feff.read_xmu import ABSORBER, OF_ENGINE, Xmu, check_not_zero, parse_xmu
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.registry import FEFF
 from xanesflow.codes.run_description import RunDescription, read_files
-from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 
 _HEAD = 2000  # bytes of xmu.dat that name the program
 _VERSION = re.compile(r"Feff\s*([\d.]+\w*)", re.IGNORECASE)
 _NEIGHBOURS = 12  # distances that tell a site
+_SAME_A = 0.01
 _HOLES = {"1": "K", "2": "L1", "3": "L2", "4": "L3"}  # numbers of the card HOLE
 
 
@@ -67,7 +68,7 @@ def describe_folder(folder: Path) -> RunDescription:
         number, shell = int(match[1]), match[2]
     elif files.get("feff.inp", b"").strip():
         try:
-            number, edge, _ = parse_feff_inp(text_of("feff.inp", files["feff.inp"]))
+            number, edge, *_ = parse_feff_inp(text_of("feff.inp", files["feff.inp"]))
             shell = _HOLES.get(edge or "", edge or "")
         except BadRunError:
             pass  # the check of the run says what is wrong with it
@@ -102,7 +103,7 @@ def read_run(
         if error.reason == "no_output":
             _explain_missing_spectrum(files, error)
         raise
-    check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
+    compared = check_absorber(xmu, files.get("feff.inp"), element=element, structure=structure, site_index=site_index)
     check_log(files)
     check_cluster(log_of(files), files.get("feff.inp"))
     values = np.stack([xmu.energy_ev, xmu.cross_section, xmu.chi])
@@ -111,7 +112,7 @@ def read_run(
         raise BadRunError("not_a_number", f"row {at + 1} of xmu.dat holds NaN or an infinite value")
     check_rows(len(xmu.energy_ev), files)
     check_not_zero(xmu)
-    return xmu
+    return xmu if compared else replace(xmu, compared=False)
 
 
 def check_kind(files: Mapping[str, bytes]) -> None:
@@ -150,22 +151,25 @@ def _explain_missing_spectrum(files: Mapping[str, bytes], error: BadRunError) ->
 
 def check_absorber(
     xmu: Xmu, feff_inp: bytes | None, *, element: str | None, structure: Structure | None = None, site_index: int = 0
-) -> None:
+) -> bool:
     """Check that a run is the K edge of `element` (None: of the same absorber in all files) at a site of the structure.
 
-    The first `_NEIGHBOURS` distances from the absorber in feff.inp's cluster must be those of the site, to 0.01 Å. This
-    finds runs whose folder numbers the sites of another version of the structure.
+    The first `_NEIGHBOURS` atoms around the absorber in feff.inp's cluster, and those as far as the last of them, must
+    be at the distances of the site, to 0.01 Å, all together and those of each element. This finds runs whose folder
+    numbers the sites of another version of the structure.
+
+    Returns:
+        Whether the neighbours were compared: there are a structure and, in feff.inp, atoms.
 
     Raises:
         BadRunError: wrong_absorber or unreadable.
     """
     # Collect what each file says of the absorber, and what is wanted: the caller's element, or that of feff.inp.
     found = {"xmu.dat": (xmu.atomic_number, xmu.shell)}
-    distances: Floats | None = None
+    given: FeffInp | None = None
     if feff_inp is not None and feff_inp.strip():
-        atomic_number, edge, distances = parse_feff_inp(text_of("feff.inp", feff_inp))
-        distances = distances[:_NEIGHBOURS]
-        found["feff.inp"] = (atomic_number, edge)
+        given = parse_feff_inp(text_of("feff.inp", feff_inp))
+        found["feff.inp"] = (given.atomic_number, given.edge)
     wanted, wanted_edge = Element(element).Z if element else None, "K" if element else None
     if element is None and "feff.inp" in found:
         wanted, wanted_edge = found["feff.inp"]
@@ -181,15 +185,24 @@ def check_absorber(
     if all(number is None for number, _ in found.values()):
         raise BadRunError("wrong_absorber", "neither feff.inp nor the header of xmu.dat names the absorber")
 
-    # Compare the distances to the nearest atoms.
-    if structure is None or distances is None or len(distances) == 0:
-        return
+    # Compare the distances to the nearest atoms, all together and those of each element.
+    if structure is None or given is None or len(given.distances_a) == 0:
+        return False
+    distances = given.distances_a * given.scale
+    distances = distances[distances <= distances[:_NEIGHBOURS][-1] + _SAME_A]
+    neighbours = given.neighbours[: len(distances)]
     centre, radius = structure[site_index].coords, float(distances[-1]) + 0.05
     around: Any = structure.lattice.get_points_in_sphere(structure.frac_coords, centre, radius, zip_results=False)
-    at_site = np.sort(around[1])[1 : len(distances) + 1]  # the first is the absorber itself
-    if len(at_site) < len(distances) or np.abs(at_site - distances).max() > 0.01:
+    order = np.argsort(around[1])[1:]  # the first is the absorber itself
+    at_site = around[1][order]
+    numbers = np.array(structure.atomic_numbers)[around[2][order]]
+    pairs = [(distances, at_site)]
+    pairs += [(distances[neighbours == z], at_site[numbers == z]) for z in np.unique(neighbours) if z]
+    # The outermost shell of a small cluster may be cut, so the site may have more atoms.
+    if any(len(site) < len(run) or np.abs(site[: len(run)] - run).max() > _SAME_A for run, site in pairs):
         detail = f"the cluster in feff.inp is not the one around site {site_index} of POSCAR"
         raise BadRunError("wrong_absorber", detail)
+    return True
 
 
 def _symbol(atomic_number: int) -> str:

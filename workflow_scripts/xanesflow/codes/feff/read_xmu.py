@@ -35,6 +35,7 @@ class Xmu:
     atomic_number: int | None  # of the absorber; None if the header does not name it
     shell: str | None  # of the core hole, such as `K`; None if the header does not name it
     background: Floats  # (n,) the cross section in bohr² without scattering by the neighbours
+    compared: bool = True  # whether the neighbours in feff.inp were compared with those of POSCAR
 
 
 def parse_xmu(content: bytes) -> Xmu:

@@ -22,6 +22,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import CommonReader, RawSpectrum, check_curve, tabulated_jump
+from xanesflow.codes.crystal_of_run import atoms_of_site, check_volume, rotations_in_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.ocean.read_input import OceanInput, Photon, read_input
 from xanesflow.codes.polarisations import inequivalent_atoms, site_rotations, weights_of
@@ -38,6 +39,7 @@ _NAME = re.compile(r"(?:.*/)?absspct_(?P<element>[A-Z][a-z]?)\.(?P<number>\d+)_(
 _VOLUME = re.compile(r"vol=\s*([\d.Ee+-]+)")
 _WIDTH = re.compile(r"gam=\s*([\d.Ee+-]+)")
 _COLUMNS = {5: "2, or 3 with Gaussian broadening", 9: "3"}  # version of OCEAN by the columns of its table
+_BOHR3 = BOHR_ANGSTROM**3  # in Å³
 _ABSOLUTE = 0.5  # part of the tabulated edge above which all energies lie if they are absolute
 
 
@@ -79,7 +81,10 @@ def check_folder(
     Raises:
         BadRunError: the run is not good; holds the reason.
     """
-    return check_files(read_files(folder, OCEAN.files), element=element)[0]
+    found, _, given = check_files(read_files(folder, OCEAN.files), element=element)
+    if structure is not None and given.crystal is not None and element is not None:
+        atoms_of_site(given.crystal, structure, structure.indices_from_symbol(element)[0])
+    return found
 
 
 def check_files(
@@ -144,24 +149,31 @@ def average(
     Raises:
         BadRunError: the site was not computed; its photons do not give the average; the cell's volume is not known.
     """
-    atom = structure.indices_from_symbol(element).index(site_index) + 1 if structure is not None else spectra[0].atom
+    numbers = [spectra[0].atom] if structure is None else _numbers(given, element, structure, site_index)
+    computed = {each.atom for each in spectra if each.element in (None, element)}
+    atom = next((number for number in numbers if number in computed), numbers[0])
     mine = [each for each in spectra if each.element in (None, element) and each.atom in (0, atom)]
     if not mine:
         raise BadRunError("no_output", f"OCEAN did not compute {element} {atom}, which is site {site_index}")
-    _check_named(mine, structure, element)
+    _check_named(mine, given, structure, element)
     dipole = [each for each in mine if _photon(given, each.photon).operator != "quad"]
     mine = dipole or mine
     directions = [_photon(given, each.photon).direction for each in mine]
     weights: Floats | None = np.full(len(mine), 1 / len(mine))
     if structure is not None:
-        weights = weights_of(directions, site_rotations(structure, site_index))
+        if given.crystal is None:
+            check_volume((mine[0].volume or given.volume or structure.volume / _BOHR3) * _BOHR3, structure)
+            rotations = site_rotations(structure, site_index)
+        else:
+            rotations = rotations_in_run(given.crystal, given.crystal.indices_from_symbol(element)[atom - 1])
+        weights = weights_of(directions, rotations)
     if weights is None:
         raise BadRunError(
             "other_kind_of_spectrum",
             f"photons are missing: {', '.join(_photon(given, each.photon).text for each in mine)} do not give the "
             "average at this site by its symmetry",
         )
-    volume = mine[0].volume or given.volume or (structure.volume / BOHR_ANGSTROM**3 if structure is not None else None)
+    volume = mine[0].volume or given.volume or (structure.volume / _BOHR3 if structure is not None else None)
     if volume is None:
         raise BadRunError("no_output", "the volume of the cell stands neither in the spectrum nor in an input")
     # The photon's energy counts in the cross section; the code's own energies are mostly relative to its edge.
@@ -170,15 +182,27 @@ def average(
     absolute = bool(energy[0] > _ABSOLUTE * edge)
     photon_ev = energy if absolute else edge + energy
     epsilon = sum(w * np.interp(energy, s.energy_ev, s.epsilon2) for w, s in zip(weights, mine, strict=True))
-    values = cross_section(photon_ev, np.asarray(epsilon), volume * BOHR_ANGSTROM**3)
+    values = cross_section(photon_ev, np.asarray(epsilon), volume * _BOHR3)
     kind = "dipole photons" if dipole else "photons with quadrupole terms"
     how = f"{len(mine)} {kind} averaged by the symmetry of the site"
     zero = "the edge that OCEAN was given" if absolute else "an edge of OCEAN's own"
     return RawSpectrum(energy, values, 2 * mine[0].half_width_ev, zero, how)
 
 
-def _check_named(mine: list[_Spectrum], structure: Structure | None, element: str) -> None:
-    """Check that a spectrum whose name says no atom can only be of one.
+def _numbers(given: OceanInput, element: str, structure: Structure, site_index: int) -> list[int]:
+    """Return the numbers of a site's equivalent atoms among those of the element, as OCEAN counts them.
+
+    Raises:
+        BadRunError: wrong_absorber, if the input's crystal has no such site.
+    """
+    if given.crystal is None:
+        return [structure.indices_from_symbol(element).index(site_index) + 1]
+    alike = given.crystal.indices_from_symbol(element)
+    return [alike.index(atom) + 1 for atom in atoms_of_site(given.crystal, structure, site_index)]
+
+
+def _check_named(mine: list[_Spectrum], given: OceanInput, structure: Structure | None, element: str) -> None:
+    """Check that a spectrum whose name says no atom, or whose number has no place, can only be of one.
 
     Raises:
         BadRunError: wrong_absorber, if the crystal has several inequivalent absorbers; other_kind_of_spectrum, if there
@@ -195,6 +219,12 @@ def _check_named(mine: list[_Spectrum], structure: Structure | None, element: st
             "wrong_absorber",
             f"the name of {unnamed[0]} does not say which atom it is of, and {kinds} atoms of {element} differ; name "
             f"it as OCEAN does, such as absspct_{element}.0001_1s_01",
+        )
+    if given.crystal is None and structure is not None and (kinds := inequivalent_atoms(structure, element)) > 1:
+        raise BadRunError(
+            "wrong_absorber",
+            f"no input of OCEAN says where its atoms are (acell, rprim, typat, xred), and {kinds} atoms of {element} "
+            f"differ, so which one {mine[0].name} is of is not known; add ocean.in",
         )
 
 

@@ -20,6 +20,7 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar, Poscar
 
 from xanesflow.codes.archive import Member, gunzip
+from xanesflow.codes.crystal_of_run import check_surroundings
 from xanesflow.codes.read_text import text_of
 from xanesflow.codes.vasp.check_step import check_core_hole, check_step, species_of
 from xanesflow.codes.vasp.step_outputs import VASP_LIMIT, read_epsilon2, without_dielectric_function
@@ -33,8 +34,6 @@ GROUND_STATE, CORE_HOLE = "ground state (VASP/SCF)", "core hole"
 
 _NEEDED = ("INCAR", "POSCAR", "OSZICAR", "OUTCAR", "vasprun.xml")
 _FORTRAN_EXPONENT = re.compile(r"(?<=\d|\.)[dD](?=[+-]?\d)")
-_AROUND_A = 6.0
-_SAME_A = 0.02  # coordinates of a POSCAR may have few digits
 
 
 @dataclass(frozen=True)
@@ -199,24 +198,8 @@ def _check_absorber(folder: Path, element: str, structure: Structure | None, sit
     cell = Poscar.from_file(folder / "POSCAR", check_for_potcar=False).structure
     if (found := cell[0].specie.symbol) != element:
         raise FailedRunError("wrong_absorber", f"the atom with the hole is {found}, not {element}")
-    if structure is None:
-        return
-    there, wanted = _around(cell, 0), _around(structure, site_index)
-    for symbol in sorted({*there, *wanted}):
-        mine, other = there.get(symbol, np.empty(0)), wanted.get(symbol, np.empty(0))
-        # An atom at the sphere's surface may count in one structure and not in the other.
-        number = max(np.searchsorted(mine, _AROUND_A), np.searchsorted(other, _AROUND_A))
-        if min(len(mine), len(other)) < number or np.abs(mine[:number] - other[:number]).max(initial=0) > _SAME_A:
-            detail = f"{symbol} atoms around the hole are not where those around site {site_index} of POSCAR are"
-            raise FailedRunError("wrong_absorber", detail)
-
-
-def _around(structure: Structure, index: int) -> dict[str, NDArray[np.float64]]:
-    """List the distances in Å, ascending, from an atom to those around it, by symbol, to just beyond `_AROUND_A`."""
-    found: dict[str, list[float]] = {}
-    for neighbor in structure.get_neighbors(structure[index], _AROUND_A + 2 * _SAME_A):
-        found.setdefault(neighbor.specie.symbol, []).append(float(neighbor.nn_distance))
-    return {symbol: np.sort(distances) for symbol, distances in found.items()}
+    if structure is not None:
+        check_surroundings(cell, 0, structure, site_index)
 
 
 def _check_tags(ground_state: Mapping[str, Any], core_hole: Mapping[str, Any]) -> None:

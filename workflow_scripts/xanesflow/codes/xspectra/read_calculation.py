@@ -7,17 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from pymatgen.core import Structure
 from xraydb import xray_edge
 
+from xanesflow.codes.crystal_of_run import crystal_of
 from xanesflow.codes.read_text import text_of
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
 from xanesflow.core.text import plural
+from xanesflow.core.units import BOHR_ANGSTROM
 
 _VERSION = re.compile(r"Program XSpectra\s+v\.?\s*(\S+)")
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[EeDd][-+]?\d+)?"
 _POLARISATION = re.compile(rf"xepsilon\s*\[(crystal|cart)\w* coordinates\]:\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})")
 _AXIS = re.compile(rf"a\([123]\) = \(\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\)")
+_LATTICE = re.compile(rf"lattice parameter \(alat\)\s*=\s*({_NUMBER})\s*a\.u\.")
+_LABEL = re.compile(r"^ +(\S{1,9}) +[\d.]+ +[\d.]+ +([A-Z][a-z]?) {0,2}\( 1\.0+\)", re.MULTILINE)
+_PLACE = re.compile(rf"^ +\d+ +(\S{{1,9}}) +tau\( *\d+\) = \( +({_NUMBER}) +({_NUMBER}) +({_NUMBER}) +\)", re.MULTILINE)
+_LIST = re.compile(
+    r"positions \((?:alat|a_0) units\).*?(?:\n[^\S\n]*\n|\Z)", re.DOTALL
+)  # not that in crystal coordinates
 _SPECIES = re.compile(r"PseudoPot\. #\s*(\d+) for\s+([A-Z][a-z]?)\s")
 _CORE_EV = re.compile(rf"Core level energy \[eV\]:\s*({_NUMBER})")
 _ASKED = re.compile(r"^[^\S\n]*edge\s*=\s*['\"]\s*(\w+)", re.MULTILINE | re.IGNORECASE)
@@ -39,6 +48,8 @@ class Calculation:
     edge: str  # such as `K`
     direction: tuple[float, float, float]  # (3,) of the light, Cartesian, of unit length
     polarisation: str  # the direction as the input gives it
+    crystal: Structure | None  # mostly a supercell, in the frame of `direction`; None: the output does not say
+    hole: tuple[int, ...]  # 0-based indices of the absorbers into it
     half_width_ev: float | None  # half width of the Lorentzian; None: not constant
     energy_zero_ev: float | None  # in the band structure, from which energies count; None: the output does not say
     fault: str  # why it cannot be used; empty: it can
@@ -77,8 +88,9 @@ def read_calculation(name: str, files: Mapping[str, bytes]) -> Calculation:
     zero = _ENERGY_ZERO.search(text)
     width = heads.get("broadening")
     direction, shown = _direction(text)
+    crystal, hole = _crystal(text, kind)
     return Calculation(
-        name, _first(_VERSION, text), absorber, _edge(text, asked, absorber), direction, shown,
+        name, _first(_VERSION, text), absorber, _edge(text, asked, absorber), direction, shown, crystal, hole,
         float(width) if width else None, float(zero[1]) if zero else None, fault, reason, energy, values,
     )  # fmt: skip
 
@@ -134,6 +146,27 @@ def _direction(text: str) -> tuple[tuple[float, float, float], str]:
         shown += " (crystal axes)"
     vector = vector / np.linalg.norm(vector)
     return (float(vector[0]), float(vector[1]), float(vector[2])), shown
+
+
+def _crystal(text: str, kind: int) -> tuple[Structure | None, tuple[int, ...]]:
+    """Return the crystal that XSpectra printed and the indices of the atoms of a species, counted from 1.
+
+    Raises:
+        BadRunError: unreadable.
+    """
+    unit, axes, labels = _LATTICE.search(text), _AXIS.findall(text)[:3], _LABEL.findall(text)
+    symbol_of = dict(labels)
+    places = _PLACE.findall(listed[0]) if (listed := _LIST.search(text)) else []
+    known = places and all(place[0] in symbol_of for place in places)
+    if unit is None or len(axes) < 3 or not known or not 0 < kind <= len(labels):
+        return None, ()
+    alat = float(unit[1]) * BOHR_ANGSTROM
+    coordinates = np.array([place[1:] for place in places], dtype=float) * alat
+    symbols = [symbol_of[place[0]] for place in places]
+    hole = tuple(k for k, place in enumerate(places) if place[0] == labels[kind - 1][0])
+    if not hole:
+        return None, ()
+    return crystal_of(np.array(axes, dtype=float) * alat, symbols, coordinates, cartesian=True), hole
 
 
 def _of_input(text: str, key: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from xanesflow.codes.common_scale import CommonProcessing, CommonReader, RawSpectrum, check_curve
+from xanesflow.codes.crystal_of_run import check_surroundings, rotations_in_run
 from xanesflow.codes.finished_run import FinishedRun
 from xanesflow.codes.polarisations import site_rotations, weights_of
 from xanesflow.codes.read_text import text_of
@@ -202,7 +203,7 @@ def average(good: list[Calculation], structure: Structure | None, site_index: in
         raise BadRunError("unreadable", "the polarisations are not broadened alike, by one constant width each")
     weights: Floats | None = np.full(len(good), 1 / len(good))
     if structure is not None:
-        weights = weights_of([each.direction for each in good], site_rotations(structure, site_index))
+        weights = weights_of([each.direction for each in good], _rotations(good, structure, site_index))
     if weights is None:
         raise BadRunError(
             "other_kind_of_spectrum",
@@ -218,3 +219,27 @@ def average(good: list[Calculation], structure: Structure | None, site_index: in
     parts = ", ".join(f"{weight:.3f} of {each.polarisation}" for weight, each in zip(weights, good, strict=True))
     width = 2 * float(good[0].half_width_ev or 0)
     return RawSpectrum(energy, np.asarray(values), width, "the Fermi level of the core-hole calculation", parts)
+
+
+def _rotations(good: list[Calculation], structure: Structure, site_index: int) -> list[Floats]:
+    """Return the rotations of the absorber's site in the frame of the light's directions.
+
+    Raises:
+        BadRunError: wrong_absorber, if a calculation is of another site, or of another cell than the first.
+    """
+    first = good[0]
+    for each in good:
+        if _printed(each) != _printed(first):
+            raise BadRunError("wrong_absorber", f"{each.name} has another cell or absorber than {first.name}")
+    if first.crystal is None:
+        return site_rotations(structure, site_index)
+    for index in first.hole:
+        check_surroundings(first.crystal, index, structure, site_index)
+    return rotations_in_run(first.crystal, first.hole[0])
+
+
+def _printed(one: Calculation) -> object:
+    """Return cell, places and absorbers of a calculation as it printed them, to compare them."""
+    if (cell := one.crystal) is None:
+        return None
+    return cell.lattice.matrix.tolist(), cell.frac_coords.tolist(), cell.labels, one.hole
