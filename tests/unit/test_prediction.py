@@ -289,7 +289,7 @@ def _folder_with_an_old_seed(path):
         (lambda path: [model_of(), _seed_of_other_data(path)], ("different data", "not seeds of one model")),
         (lambda path: [model_of(), shutil.copy(model_of() / "seed0.safetensors", path)], ("the same seed 0",)),
         (_folder_with_an_old_seed, ("seed2.safetensors is no seed of the same model as", "seed0.safetensors",
-                                    "dropout 0.5, not 0.0; delete the one that an earlier configuration left")),
+                                    "dropout 0.5 (not 0.0), max_epochs 1 (not 30)", "delete the one that an earlier")),
     ],
     ids=["safetensors", "pickle", "cut short", "empty", "dataset", "absent", "empty folder", "results", "none",
          "other data", "twice", "other settings"],

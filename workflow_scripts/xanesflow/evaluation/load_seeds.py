@@ -76,7 +76,7 @@ def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> 
             )
         made, wanted = _made_with(card), _made_with(first)
         names = [name for name in wanted | made if made.get(name) != wanted.get(name)]
-        if differences := [f"{name} {quoted(made.get(name))}, not {quoted(wanted.get(name))}" for name in names]:
+        if differences := [f"{name} {quoted(made.get(name))} (not {quoted(wanted.get(name))})" for name in names]:
             raise XanesflowError(
                 f"{path} is no seed of the same model as {checkpoints[0]}, as it was trained with "
                 f"{first_few(differences, 3)}; delete the one that an earlier configuration left, or name the files of "
