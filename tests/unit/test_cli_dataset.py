@@ -207,6 +207,9 @@ def test_diff_with_published_arrays_tells_what_is_common_and_how_far_apart(path,
     assert written["where"].value_counts().to_dict() == {"both": 4, "only old": 1, "only new": 9}
     assert written.loc[ids[2], "spectrum"] == pytest.approx(8e-4, rel=0.01)
 
+    arrays.rename(tmp_path / "Cu_FEFF.npz")  # the subset's name alone is enough
+    assert "4 of 5 sites of Cu_FEFF.npz" in dataset("diff", path, tmp_path / "Cu_FEFF.npz", "--tolerance", "1e-2")[1]
+
     # Without the missing site nothing differs by more than the tolerance; under another name the subset must be named.
     other = tmp_path / "copper.npz"
     np.savez(other, **{name: values[:4] for name, values in given.items()})

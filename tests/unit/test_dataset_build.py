@@ -13,7 +13,8 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.tables import write_rejected_group
 from xanesflow.dataset.build import SubsetFiles, build_dataset
-from xanesflow.dataset.file import structure_json
+from xanesflow.dataset.compare_theories import DIFFERENT, PAIRED, compare_theories
+from xanesflow.dataset.file import structure_json, structure_key
 from xanesflow.dataset.read_dataset import load
 from xanesflow.spectra.store import CuratedSpectra, write_spectra
 from xanesflow.structures.material import describe
@@ -104,6 +105,18 @@ def test_subsets_that_number_atoms_differently_keep_a_structure_each(files, tmp_
         assert len(json.loads(structure_json(dataset, "Ni_FEFF", "mp-1"))["sites"]) == 6
         with pytest.raises(XanesflowError, match="no structure of mp-77"):
             structure_json(dataset, "Cu_FEFF", "mp-77")
+
+
+def test_a_subset_without_structures_gets_none_of_another(files, tmp_path):
+    made = {"Cu_FEFF": files(), "Cu_VASP": files("Cu_VASP")}
+    table = pd.read_parquet(made["Cu_FEFF"].structures)
+    table[table["material_id"] == "mp-2"].to_parquet(made["Cu_FEFF"].structures)
+    with build(tmp_path / "d.h5", made) as dataset:
+        assert structure_key(dataset, "Cu_FEFF", "mp-1") is None
+        assert structure_key(dataset, "Cu_VASP", "mp-1") == "mp-1@Cu_VASP"
+        assert structure_key(dataset, "Cu_FEFF", "mp-2") == structure_key(dataset, "Cu_VASP", "mp-2") == "mp-2"
+    status = compare_theories(tmp_path / "d.h5", "Cu_FEFF", "Cu_VASP").set_index("material_id")["status"]
+    assert status["mp-1"] == DIFFERENT and status["mp-2"] == PAIRED
 
 
 def test_a_dataset_that_could_train_nothing_is_not_written(files, tmp_path):

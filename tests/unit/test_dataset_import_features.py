@@ -131,6 +131,19 @@ def test_what_is_no_good_row_is_listed_with_its_reason_and_the_rest_taken(tmp_pa
     assert counts["kept"] == 18 and counts["no_features"] == counts["duplicate"] == 1
 
 
+def test_a_good_row_after_a_bad_one_of_the_same_site_is_taken(tmp_path):
+    arrays = good()
+    arrays["ids"][[1, 2, 3]] = arrays["ids"][0]
+    arrays["spectra"][0], arrays["spectra"][1] = np.nan, 0
+    spectra, _ = take(tmp_path, arrays)
+    assert [(r.reason, r.detail.split(":")[0]) for r in spectra.rejected] == [
+        ("all_zero", "row 1"),
+        ("duplicate", "row 3 has the id of row 2 and another spectrum"),
+        ("not_a_number", "row 0"),
+    ]
+    assert np.array_equal(spectra.spectra[0], arrays["spectra"][2]) and spectra.material_id[0] == "mp-0"
+
+
 BAD = {
     "no spectra": (good(spectra=None), "has no array spectra \\(it has ids, features\\)"),
     "spectra of another length": (good(spectra=np.ones((23, 141))), r"24 ids of Cu_FEFF, but its spectra .*\(23"),

@@ -117,6 +117,11 @@ def test_checkpoints_must_be_different_seeds_of_one_model(trained, tmp_path):
     train(dataset, tmp_path / "c", features="chgnet")
     with pytest.raises(XanesflowError, match="one model at a time"):
         predict_spectra(dataset, [paths[0], tmp_path / "c"], tmp_path / "p.h5")
+    train(dataset, tmp_path / "d", seeds=(12,), settings=replace(SMALL, dropout=0.25))
+    with pytest.raises(
+        XanesflowError, match=r"d is no seed of the same model as .* dropout 0.25 \(not 0.0\); delete the one"
+    ):
+        predict_spectra(dataset, [paths[0], tmp_path / "d"], tmp_path / "p.h5")
     with pytest.raises(XanesflowError, match="no checkpoint"):
         predict_spectra(dataset, [], tmp_path / "p.h5")
 

@@ -23,6 +23,7 @@ from xanesflow.core.errors import XanesflowError
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.site_list import read_site_list
 from xanesflow.features.compute_features import write_features
+from xanesflow.models.delta import choose_sites as module_of_choice
 from xanesflow.models.delta.choose_sites import LENGTH, NOISE, choose_sites
 from xanesflow.models.delta.delta_model import DeltaSettings, fit_delta
 from xanesflow.models.delta.learning_curve import only_train_on
@@ -78,6 +79,18 @@ def test_more_sites_than_there_are_cannot_be_chosen():
         choose_sites(features, {"radial": 4}, list("abcdefghij"), 8, done=[0, 1, 2])
     with tells(match="There is no site to choose: 10 sites have features, and each has a run"):
         choose_sites(features, {"radial": 4}, list("abcdefghij"), 5, done=range(8), useless=[8, 9])
+
+
+def test_with_more_sites_with_spectra_than_memory_holds_new_ones_are_still_chosen(monkeypatch):
+    monkeypatch.setattr(module_of_choice, "MOST_SITES", 60)
+    features, materials = np.random.default_rng(0).normal(size=(90, 4)), [f"mp-{k}" for k in range(90)]
+    for done, budget in ((range(80), 8), (range(45), 30)):  # few others, and as many as there is room for
+        useless = [len(done), len(done) + 1]
+        chosen, left = choose_sites(features, {"radial": 4}, materials, budget, done=done, useless=useless)
+        assert len(set(chosen)) == budget and not {*done, *useless} & set(chosen)
+        assert (np.diff(left) < 0).all()
+        again = choose_sites(features, {"radial": 4}, materials, budget, done=done, useless=useless)[0]
+        assert np.array_equal(chosen, again)
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from test_models_data import change, make_dataset
 from test_models_training import arrays, same_weights, small
 
 from xanesflow.config.training_settings import TrainingSettings
+from xanesflow.models.network import fit as module_of_fit
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.network.fit import train_model
 from xanesflow.models.network.resume import SavedTraining
 from xanesflow.models.network.train import train_networks
+from xanesflow.models.network.training_state import TrainingRun
 
 TRAIN, VAL = arrays(50), arrays(9, seed=1)
 SETTINGS = TrainingSettings(widths=(8,), batch_size=8, max_epochs=4, learning_rate=1e-3)
@@ -25,7 +27,10 @@ class Killed(BaseException):
 def train(settings, seeds, report=None, *, saved=None, depends_on=(), every=0):
     """Train networks, whose state is saved in a folder."""
     saved = saved and SavedTraining(saved, dict(depends_on), every=every)
-    return train_networks(TRAIN, VAL, settings, seeds, report, saved=saved)
+    trained = train_networks(TRAIN, VAL, settings, seeds, report, saved=saved)
+    if saved:
+        saved.remove()
+    return trained
 
 
 def kill_at(number):
@@ -105,6 +110,24 @@ def test_a_state_is_written_at_most_every_so_often(tmp_path):
     with pytest.raises(Killed):
         train(small(), [0], kill_at(3), saved=tmp_path, every=3600)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_training_whose_checkpoint_found_no_room_is_not_lost(tmp_path, monkeypatch):
+    dataset, outputs = (
+        make_dataset(tmp_path / "d.h5"),
+        {seed: tmp_path / f"m/seed{seed}.safetensors" for seed in (0, 1)},
+    )
+
+    def again():
+        train_model("expert", dataset, outputs, subsets=["Cu_FEFF"], features="m3gnet", settings=SETTINGS)
+
+    with monkeypatch.context() as full, pytest.raises(OSError, match="No space left"):
+        full.setattr(module_of_fit, "save_checkpoint", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+        again()
+    with monkeypatch.context() as idle:
+        idle.setattr(TrainingRun, "one_epoch", lambda self: pytest.fail("an epoch was trained again"))
+        again()
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["seed0.safetensors", "seed1.safetensors"]
 
 
 def digests(outputs):

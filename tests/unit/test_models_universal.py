@@ -119,10 +119,20 @@ def test_subsets_that_do_not_fit_each_other_are_told(tmp_path):
     fails([], "given none")
     fails(SUBSETS, "Ti_FEFF has spectra of the points 6, but Cu_FEFF 7")
     with h5py.File(dataset, "a") as file:
-        file["Ti_FEFF/features/m3gnet"].attrs["weights_hash"] = "other"
+        file["Ti_FEFF/features/m3gnet"].attrs.update(weights_hash="other", meaning="a text for people")
     fails(SUBSETS, "features made with .*other.*abc")
     change(dataset, "Ti_FEFF/features/m3gnet", np.zeros((25, 5), "f4"))
     fails(SUBSETS, "m3gnet': 5.*m3gnet': 3")
+
+
+def test_features_of_the_same_weights_fit_each_other_however_they_are_described(tmp_path):
+    dataset, _, universal = train(tmp_path)
+    for text in ("node features", "node features; computed elsewhere, taken from a file"):
+        with h5py.File(dataset, "a") as file:
+            file["Ti_FEFF/features/m3gnet"].attrs["meaning"] = text
+        given = {"features": "m3gnet", "settings": SMALL}
+        train_model("universal", dataset, {2: tmp_path / "again"}, subsets=SUBSETS, **given)
+        train_model("tuned", dataset, {2: tmp_path / "t"}, starts={2: universal}, subsets=["Ti_FEFF"], **given)
 
 
 def test_predicting_asks_for_a_subset_that_the_model_covers_and_data_that_it_saw(tmp_path):

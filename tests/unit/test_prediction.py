@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 from safetensors.numpy import save
 from sentences import tells
-from trained_campaign import START_EV, campaign, model_of, structures_of, train, write_dataset
+from trained_campaign import SETTINGS, START_EV, campaign, model_of, structures_of, train, write_dataset
 
 import xanesflow
 from xanesflow.core.errors import NothingPredictedError, WrongCallError, XanesflowError
@@ -24,6 +25,7 @@ from xanesflow.evaluation.error_bars.distance import TrainingSites
 from xanesflow.evaluation.predictions_file import read_predictions
 from xanesflow.features.featurizers import get_featurizer
 from xanesflow.models.network.checkpoint import load_checkpoint
+from xanesflow.models.network.fit import train_model
 from xanesflow.prediction import site_features as features_of_prediction
 from xanesflow.prediction.export_model import export_model
 from xanesflow.prediction.feature_cache import FeatureCache
@@ -262,6 +264,15 @@ def test_a_structure_that_is_named_as_a_cell_of_another_one_is_left_out(predicto
     assert found.rejected[0].detail.startswith("x.cell1 is the name of a cell that represents x,")
 
 
+def _folder_with_an_old_seed(path):
+    """A model's folder with the seed of a configuration of before, which had more seeds and another dropout."""
+    folder = shutil.copytree(model_of(), path / "m")
+    old = replace(SETTINGS, dropout=0.5, max_epochs=1)
+    train_model("expert", campaign() / "d.h5", {2: folder / "seed2.safetensors"}, subsets=["Cu_FEFF"],
+                features="radial", settings=old)  # fmt: skip
+    return folder
+
+
 @pytest.mark.parametrize(
     ("models", "words"),
     [
@@ -277,9 +288,11 @@ def test_a_structure_that_is_named_as_a_cell_of_another_one_is_left_out(predicto
         (lambda _: [], ("There is no model to predict with",)),
         (lambda path: [model_of(), _seed_of_other_data(path)], ("different data", "not seeds of one model")),
         (lambda path: [model_of(), shutil.copy(model_of() / "seed0.safetensors", path)], ("the same seed 0",)),
+        (_folder_with_an_old_seed, ("seed2.safetensors is no seed of the same model as", "seed0.safetensors",
+                                    "dropout 0.5 (not 0.0), max_epochs 1 (not 30)", "delete the one that an earlier")),
     ],
     ids=["safetensors", "pickle", "cut short", "empty", "dataset", "absent", "empty folder", "results", "none",
-         "other data", "twice"],
+         "other data", "twice", "other settings"],
 )  # fmt: skip
 def test_what_is_no_model_is_told_in_a_sentence(tmp_path, models, words):
     with tells(*words):

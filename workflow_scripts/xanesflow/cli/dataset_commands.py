@@ -93,7 +93,7 @@ def plot(
         "spectra.svg"
     ),
 ) -> None:
-    """Plot spectra of sites, or mean ± standard deviation of each subset.
+    """Plot spectra of sites, or the mean of each subset and the band with 68 % of its spectra.
 
     Example: xanesflow dataset plot results/dataset/demo.h5 cuo-tenorite_000 -o cuo.png
     """

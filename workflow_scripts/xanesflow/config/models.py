@@ -152,7 +152,7 @@ class ModelsSection(Section):
         1,
         description=(
             "threads of a training on the CPU, which share the seeds, so that more threads than seeds do not help;\n"
-            "weights are the same to the bit only with the same number"
+            "weights are the same to the bit only with the same number and, if it is not 1, the same number of seeds"
         ),
     )
     search: SearchSection = Field(

@@ -54,7 +54,8 @@ class TrainingSettings:
         precision: of the products in training. bfloat16 is a third faster on processors that have it, and costs some
             4 % of η (docs/guide/models.md).
         device: `cpu` or `cuda`.
-        threads: on the CPU; they share the seeds. Weights are bitwise the same only with the same number of threads.
+        threads: on the CPU; they share the seeds. Weights are bitwise the same only with the same number of threads
+            and, if it is not 1, the same number of seeds.
         seed: of initial weights, order of the batches and dropout.
         keep_statistics: whether a training that starts from another model's weights normalises by that model's running
             means and variances instead of each batch's (docs/studies/transfer.md).

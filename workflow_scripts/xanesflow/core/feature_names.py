@@ -14,14 +14,15 @@ KNOWN = {
     "chgnet_cell": "the same, averaged over all atoms of the crystal (65)",
     "radial": "smoothed histograms of the distances to all neighbours and to oxygens alone (30)",
     "angular": "bond-orientational order of all neighbours and of oxygens alone in six soft shells (72)",
-    "acsf": "atom-centred symmetry functions (1024; a model sees their principal components)",
-    "soap": "smooth overlap of atomic positions (1024; a model sees its principal components)",
+    "acsf": "atom-centred symmetry functions (1024; a network sees their principal components)",
+    "soap": "smooth overlap of atomic positions (1024; a network sees its principal components)",
 }
 """Name in `features.models` → what it is. To add features, name them here, in `DIMENSIONS` and in
 `features.featurizers`."""
 
 REDUCED = frozenset({"acsf", "soap"})
-"""Wide descriptors; a model sees their principal components over the training part (`models.network.reduction`)."""
+"""Wide descriptors; networks and simple models see their principal components over the training part
+(`models.network.reduction`), kernel regressions and delta models all their numbers."""
 
 
 DIMENSIONS = {

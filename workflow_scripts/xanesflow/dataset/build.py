@@ -9,7 +9,8 @@
 /<subset>/settings      (n,) physics settings of a run that differ from those of most; only if some do
 /<subset>/features/<featurizer>   (n, d) float32 [weights_hash, meaning]
 /<subset>/rejected/material_id, site_index, reason, detail
-/structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` if that subset numbers the atoms differently
+/structures/<material_id>   pymatgen JSON; `<material_id>@<subset>` if that subset numbers the atoms differently,
+                        or if another subset has the material and no structure for it
                         [name, reference, parent: each only where it is known; see `dataset.file.ABOUT`]
 
 Each HDF5 dataset of a subset, and the group of structures, has an attribute sha256 (see `dataset.file.seal`).
@@ -32,7 +33,7 @@ from xanesflow.core.provenance import provenance
 from xanesflow.core.reasons import Rejected
 from xanesflow.core.sites import Subset, parent_of, rows_of_sites
 from xanesflow.core.tables import count_reasons, describe_counts, read_csv, read_parquet, write_rejected_group
-from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, seal
+from xanesflow.dataset.file import ABOUT, SCHEMA, SCHEMA_VERSION, STRUCTURES, seal
 from xanesflow.dataset.splits import check_split
 from xanesflow.features.compute_features import read_features
 from xanesflow.spectra.store import read_spectra
@@ -73,12 +74,11 @@ def build_dataset(
     """
     with atomic_path(output) as temporary, h5py.File(temporary, "w") as file:
         inputs: dict[str, str] = {}
-        structures = file.create_group("structures")
         for name, files in subsets.items():
             _add_subset(file.create_group(name), files)
-            _add_structures(structures, file[name], files.structures)
             paths = [files.spectra, files.structures, files.split, *files.features.values()]
             inputs |= {f"{p.parent.name}/{p.name}": sha256_file(p) for p in paths}
+        _add_structures(file, {name: files.structures for name, files in subsets.items()})
         file.attrs.update(
             {
                 "schema": SCHEMA,
@@ -157,17 +157,23 @@ def _add_subset(group: h5py.Group, files: SubsetFiles) -> None:
     log.info("%s: %s", curated.subset, describe_counts(len(rows), rejected))
 
 
-def _add_structures(structures: h5py.Group, subset: h5py.Group, path: Path) -> None:
-    wanted = set(read_array(subset, "material_id").tolist())
-    table = read_parquet(path)
-    for row in table[table["material_id"].isin(wanted)].to_dict("records"):
-        material_id, as_json = str(row["material_id"]), row["structure"]
-        key = material_id
-        if key in structures:
-            if structures[key].asstr()[()] == as_json:
+def _add_structures(file: h5py.File, paths: Mapping[str, Path]) -> None:
+    # Find the materials that a subset has without a structure: the name of their id alone would give it another's.
+    materials = {name: set(read_array(file[name], "material_id").tolist()) for name in paths}
+    tables = {name: read_parquet(path) for name, path in paths.items()}
+    without = set().union(*(materials[name] - set(table["material_id"]) for name, table in tables.items()))
+
+    # Write each structure once, unless subsets number the atoms differently.
+    structures = file.create_group(STRUCTURES)
+    for name, table in tables.items():
+        for row in table[table["material_id"].isin(materials[name])].to_dict("records"):
+            material_id, as_json = str(row["material_id"]), row["structure"]
+            key = material_id
+            if key in structures and structures[key].asstr()[()] == as_json:
                 continue
-            key = f"{material_id}@{subset.name.strip('/')}"
-        dataset = structures.create_dataset(key, data=as_json, dtype=STRING)
-        parent = parent_of(material_id)
-        about = {name: row.get(name) for name in ABOUT} | ({"parent": parent} if parent != material_id else {})
-        dataset.attrs.update({name: text for name, text in about.items() if text})
+            if key in structures or key in without:
+                key = f"{material_id}@{name}"
+            dataset = structures.create_dataset(key, data=as_json, dtype=STRING)
+            parent = parent_of(material_id)
+            about = {each: row.get(each) for each in ABOUT} | ({"parent": parent} if parent != material_id else {})
+            dataset.attrs.update({each: text for each, text in about.items() if text})

@@ -88,7 +88,7 @@ def compare_with_published(dataset: Path, published: Path, subset: str | None = 
     if not published.exists():
         raise XanesflowError(f"{published} does not exist (looked from {Path.cwd()}); correct the path.")
     with load(dataset) as data:
-        named = [each for each in data if published.name.startswith(f"{each}_")]
+        named = [each for each in data if f"{published.stem}_".startswith(f"{each}_")]
         name = subset or next(iter(named if named or len(data) != 1 else data), None)
         if name is None:
             raise XanesflowError(

@@ -19,11 +19,12 @@ MOST_SITES = 12
 
 
 def draw_spectra(data: DatasetFile, sites: Sequence[str], subsets: Sequence[str], output: str | Path) -> str:
-    """Draw the spectra of some sites, or the mean and standard deviation of each subset.
+    """Draw the spectra of some sites, or the mean and spread of each subset.
 
     Args:
         data: an open dataset.
-        sites: site ids. If empty, each subset is drawn as mean ± one standard deviation.
+        sites: site ids. If empty, each subset is drawn as its mean and the band that holds 68 % of its
+            spectra at each energy.
         subsets: draw only these. If empty, all subsets are drawn, or all that have one of the sites.
         output: SVG, PNG or PDF file.
 

@@ -153,7 +153,6 @@ def _energies(source: Path, given: GivenData, energy_start_ev: float) -> NDArray
 def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
     """Row of each site whose spectrum can be used, and the rejected rows with their reasons."""
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(given.spectra).all(axis=1))
-    first: dict[Site, int] = {}
     rows: dict[Site, int] = {}
     left_out = []
     for row, name in enumerate(given.ids):
@@ -163,11 +162,7 @@ def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
             left_out.append(Rejected(printable(name, 80), WHOLE_MATERIAL, "bad_id", f"row {row}: {error}"))
             continue
         spectrum = given.spectra[row]
-        if first.setdefault(site, row) != row:
-            same = "the same" if np.array_equal(spectrum, given.spectra[first[site]]) else "another"
-            detail = f"row {row} has the id of row {first[site]} and {same} spectrum"
-            left_out.append(Rejected(*site, "duplicate", detail))
-        elif not finite[row]:
+        if not finite[row]:
             left_out.append(
                 Rejected(*site, "not_a_number", f"row {row}: {plural((~np.isfinite(spectrum)).sum(), 'point')}")
             )
@@ -175,8 +170,10 @@ def _good_rows(given: GivenData) -> tuple[dict[Site, int], list[Rejected]]:
             left_out.append(Rejected(*site, "all_zero", f"row {row}"))
         elif spectrum.min() < 0:
             left_out.append(Rejected(*site, "negative", f"row {row}: {spectrum.min():.2e} bohr²"))
-        else:
-            rows[site] = row
+        elif rows.setdefault(site, row) != row:
+            same = "the same" if np.array_equal(spectrum, given.spectra[rows[site]]) else "another"
+            detail = f"row {row} has the id of row {rows[site]} and {same} spectrum"
+            left_out.append(Rejected(*site, "duplicate", detail))
     return rows, left_out
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.files import sha256_file
+from xanesflow.core.text import first_few, quoted
 from xanesflow.evaluation.error_bars.calibration import Ensemble
-from xanesflow.models.model_kinds import TrainedModel
+from xanesflow.models.model_kinds import ModelCard, TrainedModel
 from xanesflow.models.network.checkpoint import load_checkpoint
 from xanesflow.models.subset_data import SubsetData, read_subset
+
+_OF_A_SEED = {"seed", "device", "threads", "found"}
+"""Settings in which the seeds of one model may differ; `found` is what a delta model chose by itself."""
 
 
 def load_seeds(
@@ -69,11 +74,28 @@ def check_seeds(models: Sequence[TrainedModel], checkpoints: Sequence[Path]) -> 
                 f"{path} is a model {card.kind} of {card.subset} on {card.features}, but {checkpoints[0]} is a model "
                 f"{first.kind} of {first.subset} on {first.features}; predict with the seeds of one model at a time."
             )
+        made, wanted = _made_with(card), _made_with(first)
+        names = [name for name in wanted | made if made.get(name) != wanted.get(name)]
+        if differences := [f"{name} {quoted(made.get(name))} (not {quoted(wanted.get(name))})" for name in names]:
+            raise XanesflowError(
+                f"{path} is no seed of the same model as {checkpoints[0]}, as it was trained with "
+                f"{first_few(differences, 3)}; delete the one that an earlier configuration left, or name the files of "
+                "the seeds to use."
+            )
         if card.seed in seen:
             raise XanesflowError(
                 f"{path} and {seen[card.seed]} have the same seed {card.seed}; predict with each seed once."
             )
         seen[card.seed] = path
+
+
+def _made_with(card: ModelCard) -> dict[str, Any]:
+    """What the seeds of one model share besides kind, subset and features; some cards have no entry `asked`."""
+    made = {name: value for name, value in (card.asked or card.settings).items() if name not in _OF_A_SEED}
+    made |= {f"{name} of the weights": about.get("weights_hash") for name, about in card.featurizers.items()}
+    if card.start is not None:
+        made["a start from"] = f"{card.start.get('kind')} of {card.start.get('subset')}"
+    return made
 
 
 def _check_fits(path: Path, model: TrainedModel, data: SubsetData) -> None:

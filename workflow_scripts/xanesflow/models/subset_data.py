@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def read_subset(path: str | Path, subset: str, features: str) -> SubsetData:
         file_sha256=sha256_file(path),
         data_sha256=_digest(energy, spectra, joined, "\n".join(ids), "\n".join(split)),
     )
+
+
+def without_meaning(featurizers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Attributes of featurizers that must agree for one network: all but `meaning`, a text for people."""
+    return {
+        name: {key: value for key, value in about.items() if key != "meaning"} for name, about in featurizers.items()
+    }
 
 
 def _check(

@@ -29,7 +29,8 @@ LENGTH, NOISE = 1.5, 0.01
 """Length and noise of the kernel, about as chosen by delta models of published Cu spectra (docs/studies/delta.md)."""
 
 MOST_SITES = 6000
-"""With more sites, this many are drawn at random: the matrix of their kernel takes 0.3 GB."""
+"""With more sites, this many are drawn at random, at most half of them with runs if there are enough others: the matrix
+of their kernel takes 0.3 GB."""
 
 
 def choose_sites(
@@ -52,7 +53,7 @@ def choose_sites(
         budget: number of sites to choose.
         done: rows that already have spectra.
         useless: rows that are not chosen, although they have no spectrum: they were simulated and left out.
-        seed: seed for drawing candidates if there are more than `MOST_SITES` sites.
+        seed: seed for drawing if there are more than `MOST_SITES` sites.
         progress: called with the number of chosen sites and the budget.
 
     Returns:
@@ -78,12 +79,16 @@ def choose_sites(
             f"and no run yet; choose a number from 1 to {candidates}."
         )
 
-    # With too many sites for memory, draw the candidates at random. Sites with runs always stay.
+    # With too many sites for memory, draw the candidates at random, and those with spectra if they leave no room.
     rows = np.arange(len(features))
     if len(rows) > MOST_SITES:
         others = np.setdiff1d(rows, settled)
-        drawn = np.random.default_rng(seed).choice(others, max(0, MOST_SITES - len(settled)), replace=False)
-        rows = np.sort(np.concatenate([settled, drawn]))
+        random, known = np.random.default_rng(seed), np.unique(np.asarray(done, dtype=np.intp))
+        room = max(MOST_SITES // 2, MOST_SITES - len(others))
+        if len(known) > room:
+            known = random.choice(known, room, replace=False)
+        drawn = random.choice(others, min(len(others), MOST_SITES - len(known)), replace=False)
+        rows = np.sort(np.concatenate([known, drawn]))
         if budget > len(drawn):
             raise XanesflowError(
                 f"{plural(budget, 'site')} cannot be chosen: of {candidates} only {len(drawn)} were drawn as "

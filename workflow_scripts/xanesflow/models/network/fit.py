@@ -26,7 +26,7 @@ from xanesflow.models.network.scaling import Scaling
 from xanesflow.models.network.train import Report, Training, train_networks
 from xanesflow.models.network.training_curves import draw_curves, write_history
 from xanesflow.models.network.training_state import Epoch
-from xanesflow.models.subset_data import SubsetData, read_subset
+from xanesflow.models.subset_data import SubsetData, read_subset, without_meaning
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ def train_model(
         folder = outputs[missing[0]].parent
         folder.mkdir(parents=True, exist_ok=True)
         depends_on = {"data": _joined_hash(data), "starts": [each.described() for each in (begin or {}).values()]}
+        saved = SavedTraining(folder, depends_on)
         trained = fit_models(
             kind,
             name,
@@ -109,12 +110,13 @@ def train_model(
             starts=[begin[seed] for seed in missing] if begin is not None else None,
             config_json=config_json,
             report=_log_every(report_every, name),
-            saved=SavedTraining(folder, depends_on),
+            saved=saved,
         )
         for seed, (model, _) in zip(missing, trained, strict=True):
             save_checkpoint(outputs[seed], model)
             logger.info("%s", model.describe())
             models[seed] = model
+        saved.remove()  # only now, as a disk may be full or a job end while the checkpoints are written
 
     # Write table and figure of all seeds, kept ones included.
     in_order = [models[seed] for seed in outputs]
@@ -311,7 +313,7 @@ class Start:
         for what, there, here in (
             ("features", card.features, data.features_name),
             ("features of the sizes", card.feature_dimensions, data.feature_dimensions),
-            ("features made with", card.featurizers, data.featurizers),
+            ("features made with", without_meaning(card.featurizers), without_meaning(data.featurizers)),
             ("spectra of the points", len(next(iter(self.model.energies_ev.values()))), data.spectra.shape[1]),
         ):
             if there != here:
@@ -348,7 +350,7 @@ def _check_alike(subsets: Sequence[SubsetData]) -> None:
     for data in subsets[1:]:
         for what, here, there in (
             ("features of the sizes", data.feature_dimensions, first.feature_dimensions),
-            ("features made with", data.featurizers, first.featurizers),
+            ("features made with", without_meaning(data.featurizers), without_meaning(first.featurizers)),
             ("spectra of the points", data.spectra.shape[1], first.spectra.shape[1]),
         ):
             if here != there:

@@ -1,8 +1,8 @@
 """Reduce wide descriptors to their principal components over the training part.
 
 ACSF and SOAP give thousands of numbers for each site, most of them nearly proportional to others. As in
-arXiv 2409.19552, a model gets their principal components instead, as many as hold 99 % of the variance. Unlike in the
-paper, the axes come from the training part alone: no other part may shape a model.
+arXiv 2409.19552, a network or simple model gets their principal components instead, as many as hold 99 % of the
+variance. Unlike in the paper, the axes come from the training part alone: no other part may shape a model.
 """
 
 from __future__ import annotations

@@ -86,6 +86,6 @@ class SavedTraining:
         logger.info("Continuing after epoch %d, from %s.", len(run.epochs), path)
 
     def remove(self) -> None:
-        """Remove all files, also those of earlier versions, once the training is finished."""
+        """Remove all files, also those of earlier versions, once the checkpoints are written."""
         for path in self.folder.glob("training*.safetensors"):
             path.unlink(missing_ok=True)

@@ -59,9 +59,9 @@ def train_networks(
 
     Adam minimises the mean squared error. The weights of the best epoch are kept; with the schedule one_cycle, those of
     the last epoch. The same arguments give the same weights bit by bit on the same machine. PyTorch's random state and
-    number of threads are the same after the call as before. The result of a seed does not depend on the others. If the
-    memory of a GPU is too small for the batches, their size is halved; the log reports this, and the returned settings
-    hold the new size.
+    number of threads are the same after the call as before. With one thread the result of a seed does not depend on the
+    others; with more, which the seeds divide, its last digits do. If the memory of a GPU is too small for the batches,
+    their size is halved; the log reports this, and the returned settings hold the new size.
 
     Args:
         train: scaled features (n, d) and spectra (n, 141) of at least two sites.
@@ -72,6 +72,7 @@ def train_networks(
             the settings have several.
         starts: for each seed the weights of a trained network with the same layers to start from; None for random ones.
         saved: files for the state of the training, from which it continues after an interruption; None for no files.
+            They stay, for the caller to remove once the result is stored.
 
     Returns:
         A training for each seed, in the order of the seeds.
@@ -106,8 +107,6 @@ def train_networks(
     finally:
         torch.set_num_threads(threads)
     seconds = time.perf_counter() - begin
-    if saved is not None:
-        saved.remove()
     return [
         Training(run.best_network(), tuple(run.epochs), run.epochs[-1].best, run.rate, tested, seconds, run.settings)
         for run, (_, tested) in zip(runs, rates, strict=True)
