@@ -24,7 +24,7 @@ def test_the_table_says_what_was_found(scan):
     code, out, err = call("measured", scan)
     assert (code, err) == (0, "")
     assert "Fe K, as stated (tabulated at 7112 eV)" in out
-    assert "transmission, XDI" in out
+    assert "transmission, XDI (energy=energy, i0=i0, it=itrans)" in out
     assert "7120.00 eV" in out
 
 

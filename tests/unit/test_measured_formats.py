@@ -272,6 +272,15 @@ def test_repeats_are_merged(tmp_path):
     assert merged.parameters["element_from"] == "energy"
 
 
+def test_energies_of_the_finest_repeat_are_kept_in_any_order(tmp_path):
+    fine, coarse = (
+        read_measured(table(tmp_path / f"{every}.dat", ENERGY[::every], (MU + 1e-3 * every)[::every]))[0]
+        for every in (1, 2)
+    )
+    for scans in ((fine, coarse), (coarse, fine)):
+        assert len(merge_spectra(scans).energy_ev) >= len(ENERGY) - 1
+
+
 def test_merged_tables_keep_their_e0(tmp_path):
     tables = []
     for e0 in (E0 - 4, E0 - 3):

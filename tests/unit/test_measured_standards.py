@@ -9,7 +9,7 @@ import pytest
 from shared_data import shared
 
 from xanesflow.core.errors import XanesflowError
-from xanesflow.measured import Reading, merge_spectra, read_measured
+from xanesflow.measured import Normalisation, Reading, merge_spectra, read_measured
 from xanesflow.measured.measured_spectrum import Scan
 from xanesflow.measured.normalise import normalise
 from xanesflow.measured.write_measured import write_spectra
@@ -146,3 +146,34 @@ def test_the_reference_channel_is_read_on_request_alone():
     assert (foil.element, foil.parameters["element_from"]) == ("Cr", "energy")
     assert foil.parameters["columns"] == {"energy": "energy", "it": "itrans", "ir": "irefer"}
     assert 5 < sample.e0_ev - foil.e0_ev < 20
+
+
+@pytest.mark.parametrize("share", (0.1, 0.6, 1.5))
+def test_another_elements_edge_later_in_a_scan_does_not_spoil_it(share):
+    """Manganese in a scan of chromium, up to a larger edge than its own."""
+    alone, iron = (all_spectra()[shared(f"measured/{name}.xdi")] for name in ("Cr/cr2o3_rt_001", "Fe/Fe_metal_rt_01"))
+    at_manganese = iron.energy_ev - iron.half_step_ev + 6545
+    rise = np.interp(alone.energy_ev, at_manganese, iron.flattened, left=0, right=1)
+    mu = alone.mu + share * alone.edge_step * rise
+    both = Scan(alone.energy_ev, mu, "mu", "both", "Cr", "K", None, None, None, {}, ())
+    spectrum = normalise(both)
+    assert spectrum.edge_step == pytest.approx(alone.edge_step, rel=5e-3)
+    assert spectrum.e0_ev == pytest.approx(alone.e0_ev, abs=0.05)
+    end = spectrum.e0_ev + spectrum.parameters["post_edge_range_ev"][1]
+    assert end == pytest.approx(6520, abs=3)
+    assert "another edge, perhaps Mn K (6539 eV)" in " ".join(spectrum.remarks)
+    given = normalise(both, Normalisation(post=(50, 1000)))
+    assert given.parameters["post_edge_range_ev"] == [50, 1000]
+    assert "end it before that with --post" in " ".join(given.remarks)
+
+
+def test_points_without_beam_are_left_out(tmp_path):
+    path = shared("measured/Fe/Fe2O3_rt_01.xdi")
+    alone = all_spectra()[path]
+    at = int(np.searchsorted(alone.energy_ev, 7225))
+    i0 = 1e5 * np.where(np.isin(np.arange(len(alone.mu)), range(at, at + 4)), 1e-3, 1)
+    counts = np.column_stack([alone.energy_ev, i0, i0 * np.exp(-alone.mu) + 30 * (i0 < 1e5)])
+    np.savetxt(tmp_path / "a.dat", counts, header="energy i0 itrans")
+    (spectrum,) = read_measured(tmp_path / "a.dat")
+    assert spectrum.edge_step == pytest.approx(alone.edge_step, rel=3e-3)
+    assert "4 points left out, where counts of i0 fall below a tenth of those nearby" in spectrum.remarks

@@ -29,6 +29,13 @@ def within(low, high):
     return lambda path: table(path, energy, mu(energy))
 
 
+def two_scans(begins, second=""):
+    """Scans of manganese and iron in one file, each below what begins it."""
+    scans = ((begins, ENERGY - 580, ENERGY < 7185), (second or begins, ENERGY, ENERGY > 7050))
+    rows = ("".join(f"{e:.1f} {m:.5f}\n" for e, m in zip(energy[k], MU[k], strict=True)) for _, energy, k in scans)
+    return content("\n".join(start + each for (start, *_), each in zip(scans, rows, strict=True)))
+
+
 TRAPS = {
     "nothing in it": (content(""), "is empty"),
     "blank lines": (content("\n \n\t\n"), "is empty"),
@@ -78,6 +85,13 @@ TRAPS = {
     ),
     "fluorescence of zero": (lambda p: xdi(p, "i0 ifluor", ENERGY, I0, 0 * IT), "100% of the counts of if are not"),
     "two scans": (lambda p: table(p, np.tile(ENERGY, 2), np.tile(MU, 2)), "several scans"),
+    "two scans of SPEC": (two_scans("#S 1 Mn\n#L energy  mu\n", "#S 2 Fe\n#L energy  mu\n"), "several scans"),
+    "two scans below one name": (two_scans("energy mu\n"), "several scans"),
+    "two scans far apart": (two_scans("\n"), "several scans"),
+    "channels of fluorescence": (
+        lambda p: xdi(p, "i0 ifluor ifluor_2 ifluor_3", ENERGY, I0, I0 * MU, 0 * I0, I0 * MU),
+        "3 channels of fluorescence .ifluor, ifluor_2, ifluor_3.*--columns energy=1,i0=2,if=3.4.5",
+    ),
     "NaN alone": (lambda p: table(p, ENERGY, MU * np.nan), "no numbers"),
     "energies of NaN": (lambda p: table(p, ENERGY * np.nan, MU), "no numbers"),
     "counts of zero": (lambda p: xdi(p, "i0 itrans", ENERGY, I0, 0 * IT), "not positive"),
@@ -150,6 +164,12 @@ def test_bombs_are_not_unpacked(tmp_path):
         read_measured(tmp_path / "a.prj")
 
 
+def test_all_members_of_a_packed_file_are_read(tmp_path):
+    text = table(tmp_path / "a.dat", ENERGY, MU).read_bytes()
+    (tmp_path / "a.dat.gz").write_bytes(gzip.compress(text[:4000]) + gzip.compress(text[4000:]))
+    assert len(read_measured(tmp_path / "a.dat.gz")[0].energy_ev) == len(ENERGY)
+
+
 def test_packed_columns_have_a_limit_too(tmp_path):
     (tmp_path / "a.dat").write_bytes(gzip.compress(b"7000.0 0.5\n" * 2_000_000))
     with pytest.raises(XanesflowError, match="22 MB of text"):
@@ -181,6 +201,16 @@ def test_spikes_are_shown_and_left_out_on_request(tmp_path):
     assert "7142.0 eV" in said
     assert "--exclude 7141.95:7142.05" in said
     assert "stand out" not in remarks(path, Reading(exclude=((7141.95, 7142.05),)))
+
+
+@pytest.mark.parametrize("length", (2, 4, 6))
+def test_several_points_that_stand_out_in_a_row_are_shown(length, tmp_path):
+    spoilt = MU.copy()
+    at = int(np.searchsorted(ENERGY, 7142.0))
+    spoilt[at : at + length] -= 0.3 * STEP
+    last = ENERGY[at + length - 1]
+    said = remarks(table(tmp_path / "a.dat", ENERGY, spoilt))
+    assert f"points stand out at 7142.0 to {last:.1f} eV" in said and f"--exclude 7141.95:{last + 0.05:.2f}" in said
 
 
 def test_a_glitch_before_the_edge_is_not_taken_for_it(tmp_path):
@@ -223,6 +253,8 @@ def test_remarks_on_what_is_poor_but_usable(tmp_path):
     broken = MU.copy()
     broken[5:15] = np.nan
     assert "10 points that are no numbers" in remarks(table(tmp_path / "a.dat", ENERGY, broken))
+    broken = np.where((ENERGY > 7300) & (ENERGY < 7450), np.nan, MU)  # lost points are no second scan
+    assert "points that are no numbers" in remarks(table(tmp_path / "l.dat", ENERGY, broken))
     order = np.arange(len(ENERGY))
     order[[40, 41]] = order[[41, 40]]
     assert "sorted" in remarks(table(tmp_path / "b.dat", ENERGY[order], MU[order]))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -20,11 +19,13 @@ from xanesflow.core.text import fortran_number, plural
 FEWEST_ROWS = 20
 _LONGEST_NAMES = 20_000  # letters in a line of names
 _MOST_DAMAGED = 3  # lines in a row
+_EMPTY_EV = 100.0  # no scan leaves out so much between points; steps of long ones are up to 30 eV
 
 _COMMENT = "#;%!*$<"
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eEdD][+-]?\d+)?")
 _MISSING = frozenset(("nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "--", "null", "none", "1.#ind", "1.#qnan"))
 _NUMERIC_LINE = re.compile(r"[\"+\-.\d][\deEdD+\-.,;\s\"]*")
+_NEW_SCAN = re.compile(r"#[SL]\s")  # SPEC begins a scan with its number, then the names of its columns
 _XDI_FIELD = re.compile(r"#\s*([A-Za-z]\w*\.[\w\s]+):\s*(.*)")
 
 
@@ -145,28 +146,34 @@ class _Run:
     rows: list[list[str]]  # their cells
     first: int  # number of the first line
     before: int  # lines of anything else since the last run
+    new_scan: bool  # whether a line says that another scan begins here
 
 
 def _largest_block(lines: Sequence[str], separator: str, name: str, *, comma: bool) -> tuple[list[list[str]], int, int]:
     """The longest run of rows, across a few damaged lines: rows, number of the first line, lines left out."""
     runs: list[_Run] = []
-    other = 1
+    other, above, new_scan = 1, "", False
     for number, line in enumerate(lines):
         stripped = line.strip()
-        if not stripped or stripped[0] in _COMMENT:
-            continue
-        cells = _cells(line, separator, comma=comma)
+        comment = not stripped or stripped[0] in _COMMENT
+        cells = None if comment else _cells(line, separator, comma=comma)
         if cells is None:
-            other += 1
-        elif not other and len(cells) == len(runs[-1].rows[0]):
+            other += not comment
+            if not runs:
+                above = stripped or above
+            elif _NEW_SCAN.match(stripped) or (stripped == above and re.search("[A-Za-z]", above)):
+                new_scan = True
+        elif not other and not new_scan and len(cells) == len(runs[-1].rows[0]):
             runs[-1].rows.append(cells)
         else:
-            runs.append(_Run([cells], number, other))
-            other = 0
+            runs.append(_Run([cells], number, other, new_scan))
+            other, new_scan = 0, False
     if not runs:
         raise XanesflowError(f"{name} has no table of numbers; give a spectrum as text in columns.")
 
     begin, end, left_out = _grown(runs)
+    if any(run.new_scan for run in runs[begin + 1 : end + 1]):
+        raise several_scans(name)
     columns = len(runs[begin].rows[0])
     rows = [row for run in runs[begin : end + 1] if len(run.rows[0]) == columns for row in run.rows]
     if len(rows) < FEWEST_ROWS:
@@ -225,9 +232,23 @@ def _names(
     return (), ()
 
 
-def several_scans(energy: Floats) -> bool:
-    """Whether energies jump back, because a second scan begins below the first."""
-    span = np.ptp(energy)
-    steps = np.array([b - a for a, b in pairwise(energy)])
+def several_scans(name: str) -> XanesflowError:
+    """The error for a file with more than one scan."""
+    return XanesflowError(f"{name} holds several scans one below the other; give each a file of its own.")
+
+
+def check_one_scan(energy: Floats, name: str) -> None:
+    """Refuse energies that jump, because a second scan begins below the first or far above it.
+
+    Args:
+        energy: (n,) in eV, in the order of the file.
+        name: of the file, for sentences.
+
+    Raises:
+        XanesflowError: they jump back, or leave out `_EMPTY_EV` between two parts as long as scans.
+    """
+    steps = np.diff(energy)
     forward = np.sign(np.median(steps)) or 1.0
-    return bool(np.any(-forward * steps > 0.5 * span))
+    inner = steps[FEWEST_ROWS - 1 : len(energy) - FEWEST_ROWS]
+    if np.any(-forward * steps > 0.5 * np.ptp(energy)) or np.any(np.abs(inner) > _EMPTY_EV):
+        raise several_scans(name)

@@ -16,10 +16,11 @@ def describe_spectrum(spectrum: MeasuredSpectrum) -> list[tuple[str, str]]:
     tabulated = known["tabulated_edge_ev"]
     derivative = known["largest_derivative_ev"]
     order = ("constant", "line", "parabola")[known["post_edge_order"]]
+    columns = ", ".join(f"{role}={called}" for role, called in known.get("columns", {}).items())
     energy = spectrum.energy_ev
     rows = [
         ("edge", f"{spectrum.element} {spectrum.edge}, {origin} (tabulated at {tabulated:.0f} eV)"),
-        ("signal", f"{known['mode']}, {known['format']}"),
+        ("signal", f"{known['mode']}, {known['format']}{f' ({columns})' if columns else ''}"),
         ("energies", f"{energy[0]:.1f} to {energy[-1]:.1f} eV, {plural(len(energy), 'point')}"),
         ("E0", f"{spectrum.e0_ev:.2f} eV, {known['e0_from']}"),
         ("half the step", f"{spectrum.half_step_ev:.2f} eV"),

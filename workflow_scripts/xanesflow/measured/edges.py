@@ -131,6 +131,19 @@ def nearer_edge(element: str, half_ev: float) -> str | None:
     return f"{symbol} {edge} ({energy:.0f} eV)" if better else None
 
 
+def edge_of_rise(rise_ev: float, element: str | None) -> str | None:
+    """The K or L3 edge, or any of an element, that a rise is closest to, by name and energy; None if none is near."""
+    fits = [
+        each
+        for each in _all_edges()
+        if -FAR_EV <= rise_ev - each[2] <= BELOW_EV and (each[1] in ("K", "L3") or each[0] == element)
+    ]
+    if not fits:
+        return None
+    symbol, edge, energy = min(fits, key=lambda each: abs(rise_ev - each[2]))
+    return f"{symbol} {edge} ({energy:.0f} eV)"
+
+
 def _near(half_ev: float) -> list[tuple[str, str, float]]:
     """Edges that the energy fits, K edges first, nearest first."""
     fits = [each for each in _all_edges() if -BELOW_EV <= half_ev - each[2] <= ABOVE_EV]

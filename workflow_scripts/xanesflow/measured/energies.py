@@ -7,7 +7,7 @@ import numpy as np
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
-from xanesflow.measured.column_table import several_scans
+from xanesflow.measured.column_table import check_one_scan
 from xanesflow.measured.measured_spectrum import Range
 
 HC_EV_ANGSTROM = 12398.419843320026
@@ -92,9 +92,8 @@ def in_order(
         raise XanesflowError(f"{name}: most points of the signal are no numbers; check --columns.")
     if (missing := int((~good).sum()) - lost) > 0:
         remarks.append(f"{plural(missing, 'point that is no number', 'points that are no numbers')} left out")
+    check_one_scan(energy[np.isfinite(energy)], name)
     energy, curves = energy[good], [curve[good] for curve in curves]
-    if several_scans(energy):
-        raise XanesflowError(f"{name} holds several scans one below the other; give each a file of its own.")
     steps = np.diff(energy)
     if np.all(steps <= 0):
         energy, curves = energy[::-1], [curve[::-1] for curve in curves]

@@ -13,7 +13,7 @@ _HALF = 0.5
 _PEAK_EV = 45.0  # the main maximum is at most this far from the half step
 
 
-def coarse_edge(energy: Floats, mu: Floats) -> tuple[float, float]:
+def coarse_edge(energy: Floats, mu: Floats, within: tuple[float, float] = (0.0, np.inf)) -> tuple[float, float]:
     """Energy in eV of the largest step of a spectrum, and its height, negative for a fall.
 
     A single wrong point does not count, as µ is first smoothed by the median of five points; nor does a slope.
@@ -21,6 +21,7 @@ def coarse_edge(energy: Floats, mu: Floats) -> tuple[float, float]:
     Args:
         energy: (n,) in eV, rising.
         mu: (n,)
+        within: energies in eV between which the step is searched.
     """
     from scipy.ndimage import median_filter
 
@@ -41,6 +42,11 @@ def coarse_edge(energy: Floats, mu: Floats) -> tuple[float, float]:
     plain = slope = (behind - before) / distance
     if (nearby := round(_NEARBY_EV / step)) < len(slope):
         slope = plain - median_filter(plain, nearby)
+
+    inside = (grid[here] >= within[0]) & (grid[here] <= within[1])
+    if not inside.any():
+        return float(grid[len(grid) // 2]), 0.0
+    here, distance, plain, slope = here[inside], distance[inside], plain[inside], slope[inside]
 
     # A white line falls behind its edge, at times as much as the edge rises; a fall without a rise before it is a fall
     falls = np.maximum(slope, plain)

@@ -20,7 +20,8 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
 
     If the files of all of them state their E0, the mean of these is kept.
 
-    The energies are the first scan's, within the range that all scans cover; the others are interpolated linearly.
+    The energies are those of the scan with the most points, or the first of such, within the range that all scans
+    cover; the others are interpolated linearly.
 
     Args:
         spectra: repeats of one sample.
@@ -45,7 +46,8 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
             f"(at most {MOST_APART_EV:g} eV); align them first, or merge fewer."
         )
     low, high = max(each.energy_ev[0] for each in spectra), min(each.energy_ev[-1] for each in spectra)
-    energy = first.energy_ev[(first.energy_ev >= low) & (first.energy_ev <= high)]
+    within = (each.energy_ev[(each.energy_ev >= low) & (each.energy_ev <= high)] for each in spectra)
+    energy = max(within, key=len)
     all_mu = np.array([np.interp(energy, each.energy_ev, each.mu) for each in spectra])
     all_norm = np.array([np.interp(energy, each.energy_ev, each.normalised) for each in spectra])
     near = np.abs(energy - halves[0]) < 50

@@ -12,9 +12,10 @@ from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.provenance import versions
 from xanesflow.measured import quality
-from xanesflow.measured.edges import check_coverage, identify, nearer_edge, read_edge, tabulated_ev
+from xanesflow.measured.edges import ABOVE_EV, BELOW_EV, check_coverage, identify, nearer_edge, read_edge, tabulated_ev
 from xanesflow.measured.find_edge import coarse_edge, last_half_crossing
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum, Normalisation, Range, Scan
+from xanesflow.measured.other_edges import another_edge
 
 LEAST_EV = (12.0, 30.0)
 """Smallest range that a scan must cover before and after the edge."""
@@ -34,6 +35,12 @@ _JUDGED_EV = 100.0
 
 STATED = "as the file states"
 """Where the E0 of a table of `xanesflow measured` is from."""
+
+_CLEAR_EV = 25.0
+"""The fit after the edge ends so far before another element's edge."""
+
+_LEAST_OF_LARGEST = 0.25
+"""A stated edge is searched near its tabulated energy if its step is at least this share of a larger, later one."""
 
 _SETTLED_EV = 0.005
 _MOST_ROUNDS = 30
@@ -66,6 +73,7 @@ class _Choice:
     asked_pre: Range | None = None  # eV relative to the edge, of the user
     asked_post: Range | None = None
     level: bool = False  # whether a constant takes the place of the line
+    end_ev: float | None = None  # where Larch's range after the edge ends, before another edge
 
 
 def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpectrum:
@@ -90,24 +98,29 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
     if element and edge and len(energy):
         check_coverage(element, edge, energy[0], energy[-1], name)
     quality.check_points(energy, name)
-    start = _start(scan, options)
+    start = _start(scan, options, element, edge)
+    others: list[str] = []
 
     # Fit, unless the spectrum is already normalised, and find where it crosses one half.
     if scan.mode == "normalised":
         fit, half, choice = _as_it_stands(scan, start)
     else:
         choice = _choice(scan, options, start)
-        try:
-            fit, half = _settle(scan, start, choice, fixed=options.e0_ev)
-        except XanesflowError:
-            if choice.level or choice.pre or choice.asked_pre or start - energy[0] > _LEVEL_TRIED_EV:
-                raise
-            fit, half = _settle(scan, start, replace(choice, level=True), fixed=options.e0_ev)
+        fit, half = _settle_or_level(scan, start, choice, options.e0_ev)
+        if other := another_edge(energy, fit.flat, half, quality.noise(energy, fit.flat, half), element):
+            rises, called = other
+            said = f"another edge, perhaps {called}, rises at {rises:.0f} eV"
+            if not choice.post and not options.post:
+                choice = replace(choice, end_ev=rises - _CLEAR_EV)
+                fit, half = _settle_or_level(scan, start, choice, options.e0_ev)
+                others.append(f"{said}; the fit after the edge ends {_CLEAR_EV:.0f} eV before it")
+            elif half + fit.post[1] > rises:
+                others.append(f"{said}, within the fit after the edge; end it before that with --post")
     _check_room(energy, half, name, LEAST_NORMALISED_EV if scan.mode == "normalised" else LEAST_EV)
     quality.check_gap(energy, half, name)
     # Find the absorber from the edge, and record how the result was obtained.
     symbol, level, origin = identify(half, element, edge, name)
-    remarks = [*scan.remarks, *quality.remarks(energy, scan.mu, fit.norm, half)]
+    remarks = [*scan.remarks, *others, *quality.remarks(energy, scan.mu, fit.norm, half)]
     if scan.mode != "normalised":
         remarks += _short(energy, half, "constant" if fit.constant else "line")
     elif options.pre or options.post or options.order is not None:
@@ -156,8 +169,8 @@ def normalise(scan: Scan, options: Normalisation | None = None) -> MeasuredSpect
     )
 
 
-def _start(scan: Scan, options: Normalisation) -> float:
-    """A first estimate of the edge in eV."""
+def _start(scan: Scan, options: Normalisation, element: str | None, edge: str | None) -> float:
+    """A first estimate of the edge in eV: the largest step, or the stated edge's where the largest is a later edge."""
     energy = scan.energy_ev
     if options.e0_ev is not None:
         if not energy[0] < options.e0_ev < energy[-1]:
@@ -167,6 +180,11 @@ def _start(scan: Scan, options: Normalisation) -> float:
             )
         return options.e0_ev
     start, jump = coarse_edge(energy, scan.mu)
+    tabulated = tabulated_ev(element, edge or "K") if element else None
+    if tabulated and start > tabulated + ABOVE_EV:
+        near, its_jump = coarse_edge(energy, scan.mu, (tabulated - BELOW_EV, tabulated + ABOVE_EV))
+        if its_jump > _LEAST_OF_LARGEST * jump > 0:
+            start, jump = near, its_jump
     if not quality.stands_out(scan.mu, energy, jump):
         raise quality.no_edge(scan.source)
     if jump < 0 and scan.mode != "normalised":
@@ -228,6 +246,16 @@ def _choice(scan: Scan, options: Normalisation, start: float) -> _Choice:
     return _Choice(pre, post, order, step, source, options.pre, options.post, level)
 
 
+def _settle_or_level(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> tuple[_Fit, float]:
+    """Normalise with a line before the edge, or with a constant where a short scan shows no edge with a line."""
+    try:
+        return _settle(scan, start, choice, fixed)
+    except XanesflowError:
+        if choice.level or choice.pre or choice.asked_pre or start - scan.energy_ev[0] > _LEVEL_TRIED_EV:
+            raise
+        return _settle(scan, start, replace(choice, level=True), fixed)
+
+
 def _settle(scan: Scan, start: float, choice: _Choice, fixed: float | None) -> tuple[_Fit, float]:
     """Normalise until the crossing of one half stays; return the last fit and the crossing in eV.
 
@@ -263,7 +291,8 @@ def _fit(scan: Scan, e0: float, choice: _Choice, usual: tuple[Range | None, Rang
     stored = [(each[0] - e0, each[1] - e0) if each else None for each in (choice.pre, choice.post)]
     asked, usual = (choice.asked_pre, choice.asked_post), usual or (None, None)
     relative = [asked[n] or stored[n] or usual[n] for n in range(2)]
-    pre, post = ((None, None) if each is None else each for each in relative)
+    pre = relative[0] or (None, None)
+    post = relative[1] or (None, None if choice.end_ev is None else choice.end_ev - e0)
     group = Group(energy=scan.energy_ev.copy(), mu=scan.mu.copy())
     given = {"pre1": pre[0], "pre2": pre[1], "norm1": post[0], "norm2": post[1], "nnorm": choice.order}
     given["npre"] = 0 if choice.level else 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import plural
+from xanesflow.measured.measured_spectrum import Range
 
 FEWEST_POINTS = 30
 FEWEST_AT_EDGE = 8  # within 10 eV of the edge's energy, on both sides together
@@ -14,6 +16,8 @@ WIDEST_GAP_EV = 5.0  # between the two points that half of the step lies between
 FEW_NEAR_EDGE = 25  # from 10 eV before to 40 eV after it
 LEAST_JUMP = 2e-3  # fraction of the scan's whole range of values
 LEAST_OVER_NOISE = 2.5  # of averages, which single points hardly change
+_LONGEST = 6  # points in a row, as while a beam is lost for a moment
+_PEAKS_EV = 25.0  # before the edge; a pre-edge peak measured coarsely looks like some points that stand out
 LEAST_RISE, MOST_NOISE, MUCH_NOISE = 0.5, 0.25, 0.03
 
 
@@ -97,26 +101,38 @@ def noise(energy: Floats, normalised: Floats, half: float) -> float:
     return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(1.5))
 
 
-def spikes(energy: Floats, normalised: Floats, half: float) -> Floats:
-    """Energies of single points that stand out from neighbours that agree with each other."""
-    out = _from_neighbours(energy, normalised)
-    apart = np.abs(normalised[2:] - normalised[:-2])
-    further = np.abs(np.diff(np.pad(normalised, 1, mode="edge")))  # from point n − 1 to n
-    apart = np.max([apart, further[:-3], further[3:]], axis=0)
-    spread = np.fmax(noise(energy, normalised, half), 1e-4)  # the noise may be NaN
-    found = (np.abs(out) > max(8 * spread, 0.06)) & (apart < 0.4 * np.abs(out))
-    return energy[1:-1][found]
+def spikes(energy: Floats, normalised: Floats, half: float) -> list[Range]:
+    """First and last energies of single points, and of up to `_LONGEST` in a row, that stand out from both sides.
+
+    The two points on each side agree with each other, in a row more closely, as a coarsely measured peak has flanks.
+    """
+    least = max(8 * np.fmax(noise(energy, normalised, half), 1e-4), 0.06)  # the noise may be NaN
+    ends, values = np.pad(energy, 1, mode="edge"), np.pad(normalised, 1, mode="edge")
+    found = []
+    for length in range(1, min(_LONGEST, len(energy) - 2) + 1):
+        e, y = (sliding_window_view(each, length + 4, axis=0) for each in (ends, values))
+        share = (e[:, 2:-2] - e[:, 1:2]) / (e[:, -2] - e[:, 1])[:, None]
+        out = y[:, 2:-2] - (y[:, 1:2] + share * (y[:, -2] - y[:, 1])[:, None])
+        out = np.maximum(out.min(axis=1), -out.max(axis=1))  # of the least, where all lie on one side
+        apart = np.max(np.abs([y[:, -2] - y[:, 1], y[:, 1] - y[:, 0], y[:, -1] - y[:, -2]]), axis=0)
+        good = (out > least) & (apart < (0.4 if length == 1 else 0.15) * out)
+        if length > 1:  # where a pre-edge peak may be
+            good &= (e[:, -3] < half - _PEAKS_EV) | (e[:, 2] > half)
+        at = np.flatnonzero(good)
+        found += [(float(energy[n + 1]), float(energy[n + length])) for n in at]
+    return sorted(found)
 
 
 def remarks(energy: Floats, mu: Floats, normalised: Floats, half: float) -> list[str]:
     """Sentences on spikes, noise, coarse steps and saturation."""
     found = []
     at = spikes(energy, normalised, half)
-    if len(at):
-        shown = ", ".join(f"{each:.1f}" for each in at[:3]) + (", …" if len(at) > 3 else "")
+    if at:
+        shown = ", ".join(f"{a:.1f}" if a == b else f"{a:.1f} to {b:.1f}" for a, b in at[:3])
         found.append(
-            f"single points stand out at {shown} eV; if they are spikes, leave them out, "
-            f"--exclude {at[0] - 0.05:.2f}:{at[0] + 0.05:.2f}"
+            f"{'single points' if all(a == b for a, b in at) else 'points'} stand out at {shown}"
+            f"{', …' if len(at) > 3 else ''} eV; if they are spikes, leave them out, "
+            f"--exclude {at[0][0] - 0.05:.2f}:{at[0][1] + 0.05:.2f}"
         )
     level = noise(energy, normalised, half)
     if level > MUCH_NOISE:

@@ -58,6 +58,7 @@ _NEEDS: Mapping[Mode, tuple[tuple[str, ...], ...]] = {
 
 _EXAMPLE = "--columns energy=1,i0=2,it=3 (or mu=, if=, norm=)"
 
+_LEAST_BEAM, _AROUND = 0.1, 51  # of the median of so many points: less is a lost beam or a refill
 _BAD_COUNTS = 0.1  # up to this share of points without a positive count is left out; beyond it the file is refused
 
 
@@ -105,6 +106,8 @@ def take_signal(table: ColumnTable, name: str, columns: str | None, mode: Mode |
         raise XanesflowError(
             f"{name} has no columns for {mode} that are named so ({_described(table)}); say which with {_EXAMPLE}."
         )
+    if "if" in needed and not columns:
+        _check_channels(table, name, roles)
     parts = {role: table.values[:, list(roles[role])].sum(axis=1) for role in needed}
     mu, lost, remarks = _made(mode, needed, parts, name)
     position = roles[x_role][0]
@@ -134,7 +137,7 @@ def _of_two(
 
 def _named(table: ColumnTable, name: str) -> dict[str, tuple[int, ...]]:
     """Columns by role, from their names; of counts the more specific name wins (`itrans` before `i1`)."""
-    plain = [re.sub(r"[\W_]", "", label.lower().translate(_MU)) for label in table.labels]
+    plain = [_plain(label) for label in table.labels]
     found: dict[str, tuple[int, ...]] = {}
     for role, names in ROLES.items():
         positions = [n for each in names for n, label in enumerate(plain) if label == each]
@@ -147,6 +150,23 @@ def _named(table: ColumnTable, name: str) -> dict[str, tuple[int, ...]]:
         if positions:
             found[role] = (positions[0],)
     return found
+
+
+def _check_channels(table: ColumnTable, name: str, roles: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse fluorescence of several channels, as `ifluor` and `ifluor_2`, of which one alone is named plainly."""
+    known = re.compile(f"({'|'.join(ROLES['if'])})\\d*")
+    channels = [n + 1 for n, label in enumerate(table.labels) if known.fullmatch(_plain(label))]
+    if len(channels) > 1:
+        energy, i0 = (roles[role][0] + 1 for role in ("energy" if "energy" in roles else "angle", "i0"))
+        shown = ", ".join(_called(table, n - 1) for n in channels[:4]) + (", …" if len(channels) > 4 else "")
+        raise XanesflowError(
+            f"{name} has {len(channels)} channels of fluorescence ({shown}); say which to take, or add them up, with "
+            f"--columns energy={energy},i0={i0},if={'+'.join(map(str, channels))}."
+        )
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[\W_]", "", label.lower().translate(_MU))
 
 
 def _stated(table: ColumnTable, name: str, columns: str) -> dict[str, tuple[int, ...]]:
@@ -220,12 +240,26 @@ def _made(
             )
         if bad.any():
             remarks.append(f"{plural(int(bad.sum()), 'point')} left out, where counts of {role} are not positive")
+        if role == "i0" and (dark := known & ~bad & (counts < _LEAST_BEAM * _around(counts))).any():
+            remarks.append(
+                f"{plural(int(dark.sum()), 'point')} left out, where counts of i0 fall below a tenth of those nearby"
+            )
+            bad |= dark
         if _saturated(counts):
             remarks.append(f"the counts of {role} stay at their maximum, as of a detector that saturates")
         usable &= ~bad
     upper, lower = (parts["if"], parts["i0"]) if mode == "fluorescence" else (parts[needed[0]], parts[needed[1]])
     ratio = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=usable)
     return (ratio if mode == "fluorescence" else np.log(ratio)), int((~usable).sum()), tuple(remarks)
+
+
+def _around(counts: Floats) -> Floats:
+    """(n,) the median of the points around each."""
+    from scipy.ndimage import median_filter
+
+    known = np.where(np.isfinite(counts), counts, np.nanmedian(counts))
+    found: Floats = median_filter(known, _AROUND, mode="nearest")
+    return found
 
 
 def _saturated(counts: Floats) -> bool:
