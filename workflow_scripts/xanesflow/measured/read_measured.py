@@ -137,7 +137,8 @@ def _of_own_table(table: ColumnTable) -> dict[str, str]:
     if table.labels != OWN_TABLE:
         return {}
     start = f"{OWN.lower()}."
-    return {key.removeprefix(start): on_one_line(each) for key, each in table.fields.items() if key.startswith(start)}
+    own = {key.removeprefix(start): each for key, each in table.fields.items() if key.startswith(start)}
+    return {key: each if key == "text_sha256" else on_one_line(each) for key, each in own.items()}  # of many parts
 
 
 def _stated_e0(stated: str | None, name: str) -> float | None:
