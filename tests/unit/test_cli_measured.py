@@ -115,7 +115,7 @@ def test_each_of_many_scans_has_a_look_of_its_own_and_a_name(scan, tmp_path):
 
         def drawn(axes, *args, **look):
             if look.get("label", "").startswith(("scan", "_")):
-                looks.append((look["color"], look["ls"]))
+                looks.append((look["color"], look.get("ls")))
             return plot(axes, *args, **look)
 
         patch.setattr(Axes, "plot", drawn)

@@ -46,8 +46,8 @@ def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
         for number, spectrum in enumerate(spectra):
             turn, k = divmod(number, len(COLOURS))
             label = plain_text(spectrum.source, 28) if number < _NAMED else "_"
-            look = {"color": COLOURS[k], "ls": _STYLES[turn % len(_STYLES)], "lw": 1.4}
-            axes.plot(spectrum.energy_ev, spectrum.normalised, label=label, **look)
+            style = _STYLES[turn % len(_STYLES)]
+            axes.plot(spectrum.energy_ev, spectrum.normalised, color=COLOURS[k], ls=style, lw=1.4, label=label)
     else:
         axes.plot(first.energy_ev, first.normalised, color=TRUTH, lw=1.4, label="normalised")
         axes.plot(first.energy_ev, first.flattened, color=MODEL, lw=1.0, ls="--", label="flattened")
