@@ -257,6 +257,22 @@ def test_handles_move_what_is_under_them_and_nothing_else():
     assert measured_shown.handled("pre_0", before, numbers, None) == before["how"]
 
 
+def test_what_was_set_is_kept_when_a_scan_is_read_again_and_e0_is_set_for_a_scan_alone(do, given):
+    scans = [scan_of(given, f"s{n}.xdi", 4.0 + n) for n in range(2)]
+    one, two = (do("read_scans", scans=scans[:n], only=None)[0] for n in (1, 2))
+    put = {"columns": "energy=1,mu=2", "e0": 7121.5, "pre": [-140, -40], "post": [60, 400]}
+    before, form = {"how": put, "found": one}, {"exclude": "7300:7302"}
+    assert measured_shown.still_set(before, form) == {name: put[name] for name in ("e0", "pre", "post")}
+    assert "e0" not in measured_shown.still_set(before, {"groups": ["other"]})
+    assert measured_shown.still_set({"how": put, "found": {"failed": {"0": "Bad."}}}, form) == {}
+    for found, alone in ((one, True), (two, False), ({**one, "unread": "470 further scans."}, False)):
+        seen = measured_shown.seen({"how": {}, "files": [], "found": found})
+        assert seen["off"]["e0"] is not alone and not seen["off"]["pre_0"]
+        assert ("Each of several scans has its own E0" in str(seen["about"])) is not alone
+        lines = [each["name"] for each in seen["figure"]["data"]]
+        assert ("E0" in lines, len(seen["figure"]["layout"]["shapes"])) == (not alone, 3 if alone else 2)
+
+
 FORM = {"libraries": ["examples"], "contains": "", "max_atoms": None, "most": 3, "sum": [], "model": None}
 FILES = {name: [{"id": "0" * 32, "name": "a"}] for name in measured_asked.OWN}
 NOWHERE = SimpleNamespace(settings=SimpleNamespace(campaign=None, cache=None))

@@ -136,6 +136,12 @@ def test_ambiguous_columns_are_answered_in_the_form_and_bad_files_refused_beside
     page.click("#measured-read")
     says(page, "#measured-about", "transmission, columns")
     page.wait_for_function("document.querySelector('#measured-error').innerText === ''")
+    write(page, "pre_0", "-120")
+    says(page, "#measured-about", "line from -120")
+    page.fill("#measured-exclude", "7300:7310")
+    page.click("#measured-read")
+    page.wait_for_function("JSON.parse(sessionStorage.getItem('measured')).how.exclude === '7300:7310'")
+    says(page, "#measured-about", "line from -120")
 
 
 def test_contrast_and_labels_are_good(page, tmp_path):

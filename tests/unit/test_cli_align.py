@@ -76,6 +76,8 @@ def test_table_and_terminal_say_by_how_much_and_how_surely(at_once, tmp_path):
     (beside,) = (tmp_path / "moved").glob("*_normalised.csv")
     for file in (files[1], beside):
         assert sentence in file.read_text()
+    for folder, label in (("plain", "Photon energy"), ("moved", "Photon energy, moved to experiment")):
+        assert f">{label} (eV)<" in next((tmp_path / folder).glob("*_xanes.svg")).read_text()
     # Both say in the same lines what was computed, and how; read by `xanesflow measured`, they are of copper.
     origins = [[line for line in file.read_text().splitlines() if ORIGIN.match(line)] for file in (files[1], beside)]
     assert len(origins[0]) == 5 and origins[0] == origins[1]
@@ -110,6 +112,11 @@ def test_predictions_of_each_material_move_by_its_own_shift(tmp_path):
         code, _, said = predict("-o", tmp_path / name, *(["--align", "experiment"] if "moved" in name else []))
         assert code == 0, said
         assert ("Energies are moved to experiment" in said) == ("moved" in name)
+    for name, option in (("plain", ()), ("moved", ("--align", "experiment"))):
+        for end in ("svg", "html"):
+            assert predict("-o", tmp_path / "again.csv", "--plot", tmp_path / f"{name}.{end}", *option)[0] == 0
+            text = (tmp_path / f"{name}.{end}").read_text("utf-8")
+            assert "Photon energy" in text and ("moved to experiment (eV)" in text) == (name == "moved")
     plain, moved = (read_prediction(tmp_path / f"{name}.h5")["Cu_FEFF"] for name in ("plain", "moved"))
     assert moved.spectra == pytest.approx(plain.spectra) and moved.energy_ev == pytest.approx(plain.energy_ev)
     assert plain.shift_ev == {} and moved.shift_ev == pytest.approx(expected)

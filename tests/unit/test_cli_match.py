@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from command_line import call, sentence
 from iron_spectra import keep_spectra, measured
-from measured_files import E0, ENERGY, table, xdi
+from measured_files import E0, ENERGY, perl_group, project, table, xdi
 from trained_campaign import model_of
 
 from xanesflow.core.errors import XanesflowError
@@ -17,6 +17,7 @@ from xanesflow.matching import get_references
 from xanesflow.matching.get_references import Wanted
 from xanesflow.matching.match_files import MatchOutputs, match_files
 from xanesflow.matching.write_match import COLUMNS
+from xanesflow.measured import Reading, read_measured
 
 NAMES = ("feo-rocksalt", "fe2o3-hematite", "fe-bcc", "feco3-calcite")
 
@@ -180,6 +181,49 @@ def test_a_spectrum_is_no_candidate_for_itself_if_it_is_packed_or_was_normalised
     code, _, err = call("match", scan, standards, "--measured", "-o", tmp_path / "own.csv")
     assert code == 0 and "scan.xdi is the measured spectrum itself" in err
     assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide"}
+
+
+def test_a_merged_spectrum_and_its_parts_do_not_identify_each_other(tmp_path):
+    standards = tmp_path / "standards"
+    standards.mkdir()
+    xdi(standards / "oxide.xdi", "mu", ENERGY, measured(9.0))
+    noise = np.random.default_rng(0).normal(size=(2, len(ENERGY)))
+    groups = [perl_group(key, key, ENERGY, measured(4.0) + 0.002 * each) for key, each in zip("ab", noise, strict=True)]
+    repeats = [xdi(standards / f"r{n}.xdi", "mu", ENERGY, measured(4.0) + 0.002 * each) for n, each in enumerate(noise)]
+    both = project(tmp_path / "both.prj", *groups)
+    assert call("measured", *repeats, both, "-g", "b", "--merge", "-o", tmp_path / "few.csv")[0] != 0
+    assert call("measured", *repeats, "--merge", "-o", tmp_path / "merged.csv")[0] == 0
+    code, _, err = call("match", tmp_path / "merged.csv", standards, "--measured", "-o", tmp_path / "own.csv")
+    assert code == 0 and "Left out: r0, r1 have a scan in common with merged.csv" in err
+    assert set(pd.read_csv(tmp_path / "own.csv")["id"]) == {"oxide"}
+    shutil.move(tmp_path / "merged.csv", standards)
+    code, _, err = call("match", repeats[0], standards, "--measured", "-o", tmp_path / "part.csv")
+    assert code == 0 and "Left out: merged has a scan in common with r0.xdi" in err
+    assert set(pd.read_csv(tmp_path / "part.csv")["id"]) == {"oxide", "r1"}
+    # Groups of one project are scans of their own, merged or not.
+    assert call("measured", both, "-g", "a", "-g", "b", "--merge", "-o", tmp_path / "groups.csv")[0] == 0
+    a, b = read_measured(both, Reading(groups=("a", "b")))
+    assert a.scan.isdisjoint(b.scan) and read_measured(tmp_path / "groups.csv")[0].scan == a.scan | b.scan
+
+
+def test_candidates_are_compared_over_the_part_that_all_reach(scan, tmp_path):
+    standards = tmp_path / "standards"
+    standards.mkdir()
+    for name, peak in (("oxide", 4.5), ("sulphide", 9.0)):
+        xdi(standards / f"{name}.xdi", "mu", ENERGY, measured(peak))
+    energy = ENERGY[ENERGY < E0 + 21.5]
+    long, short = standards / "metal.xdi", tmp_path / "short.xdi"
+    xdi(long, "mu", ENERGY, measured(6.0))
+    xdi(short, "norm", energy, np.interp(energy, ENERGY, read_measured(long)[0].flattened))
+    found = {}
+    for name in ("long", "short"):
+        code, _, err = call("match", scan, standards, "--measured", "-o", tmp_path / f"{name}.json")
+        said = "because metal ends there; the certainty was learned from 30 eV" in " ".join(err.split())
+        assert code == 0 and said == (name == "short")
+        found[name] = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
+        shutil.copy(short, long)
+    assert found["short"]["energy_ev"][-1] < E0 + 21.5 < found["long"]["energy_ev"][-1]
+    assert all(None not in row["fitted"] for row in found["short"]["rows"])
 
 
 def test_two_measured_spectra_of_one_name_are_refused(scan, tmp_path):

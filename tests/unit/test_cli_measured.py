@@ -2,15 +2,18 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import call, sentence
+from matplotlib.axes import Axes
 from measured_files import E0, ENERGY, STEP, counts, mu, perl_group, project, table, xdi
 from PIL import Image
 
 from xanesflow.measured import Normalisation, Reading, read_measured
+from xanesflow.measured.draw import draw_spectra
 
 MU = mu()
 
@@ -101,6 +104,25 @@ def test_several_files_have_a_row_each(scan, tmp_path):
     assert "scan.xdi" in out
     assert err.startswith("other.dat: the noise is")
     assert [each["source"] for each in json.loads((tmp_path / "both.json").read_text())] == ["scan.xdi", "other.dat"]
+
+
+def test_each_of_many_scans_has_a_look_of_its_own_and_a_name(scan, tmp_path):
+    spectrum = read_measured(scan)[0]
+    many = [replace(spectrum, source=f"scan {n:02d}") for n in range(16)]
+    looks = []
+    with pytest.MonkeyPatch.context() as patch:
+        plot = Axes.plot
+
+        def drawn(axes, *args, **look):
+            if look.get("label", "").startswith(("scan", "_")):
+                looks.append((look["color"], look.get("ls")))
+            return plot(axes, *args, **look)
+
+        patch.setattr(Axes, "plot", drawn)
+        draw_spectra(tmp_path / "many.svg", many)
+    assert len(set(looks)) == 16
+    text = (tmp_path / "many.svg").read_text()
+    assert all(each in text for each in (">scan 00<", ">scan 13<", "and 2 more scans", "half the step of the first"))
 
 
 @pytest.fixture

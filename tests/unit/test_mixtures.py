@@ -10,7 +10,8 @@ from scipy.stats import t
 from xanesflow.core.errors import XanesflowError
 from xanesflow.matching.components import find_components
 from xanesflow.matching.each_scan import each_scan
-from xanesflow.matching.mixtures import INDEPENDENT_EV, Standard, fit_mixtures
+from xanesflow.matching.mixtures import INDEPENDENT_EV, Standard, cautions, fit_mixtures
+from xanesflow.matching.write_mix import draw_components, write_components
 from xanesflow.measured.measured_spectrum import Scan
 from xanesflow.measured.normalise import normalise
 
@@ -104,6 +105,38 @@ def test_a_needless_standard_does_not_win():
 def test_what_cannot_be_fitted_is_said(given, sentence):
     with pytest.raises(XanesflowError, match=sentence):
         fit_mixtures(scan(made({"first": 1.0})), given)
+
+
+def test_a_short_standard_is_left_out_or_named_as_what_cuts_the_fit_short():
+    def short(last):
+        near = last > ENERGY
+        return Standard("short", ENERGY[near], made({"fourth": 1.0})[near])
+
+    sample, long = scan(made({"first": 0.4, "second": 0.6})), standards("first", "second")
+    whole = fit_mixtures(sample, long)
+    assert whole.left_out == () and whole.cut_short == ""
+    without = fit_mixtures(sample, [*long, short(7135)])
+    assert without.mixtures[0].fractions == pytest.approx(whole.mixtures[0].fractions)
+    assert without.left_out[0].startswith("short ends at 713") and not without.cut_short
+    cut = fit_mixtures(sample, [*long, short(7150)])
+    assert cut.left_out == () and cut.energy_ev[-1] < 7150 < whole.energy_ev[-1]
+    (said,) = cautions([cut, cut])
+    assert "29 eV after the edge instead of 60 eV, because of short (to 7150 eV)" in said
+    with pytest.raises(XanesflowError, match=r"sample ends at .* give a longer scan"):
+        fit_mixtures(replace(sample, parameters={"half_step_ev": ENERGY[-1] - 10}), long)
+
+
+def test_all_components_above_the_noise_are_drawn_and_written(tmp_path):
+    shapes = np.array([np.cos(k * (ENERGY - 7105) / 25) for k in range(14)])
+    weights = np.random.default_rng(0).normal(size=(20, 14))
+    first = scan(made({"first": 1.0}))
+    series = [replace(first, flattened=first.flattened + each @ shapes) for each in weights]
+    found = find_components(series)
+    assert found.significant == found.shown > 10
+    write_components(tmp_path / "pca.csv", found)
+    assert f",score_{found.shown},misfit" in (tmp_path / "pca.csv").read_text()
+    draw_components(tmp_path / "pca.svg", found)
+    assert f">6 of {found.significant} drawn<" in (tmp_path / "pca.svg").read_text()
 
 
 def test_components_count_what_a_series_is_made_of():

@@ -16,6 +16,7 @@ HANDLES = ("e0", *(f"{name}_{end}" for name in RANGES for end in (0, 1)))
 """What can be moved in the figure, or written as a number."""
 
 _MOST_SHOWN = 20
+_SEVERAL = "Each of several scans has its own E0, as found; give one alone to set its E0. The ranges are those of all."
 _NEAR = (-50.0, 150.0)  # eV from E0, of the panel with the normalised scan
 
 
@@ -27,6 +28,25 @@ def numbers(measured: dict[str, Any]) -> dict[str, Any]:
     values = {name: how.get(name) or [round(each, 1) for each in shown[name]] for name in RANGES}
     ranges = {f"{name}_{end}": value for name, pair in values.items() for end, value in enumerate(pair)}
     return {"e0": how.get("e0") or round(shown["e0"], 2), **ranges}
+
+
+def still_set(before: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
+    """What was set by hand on the scan that is shown, and holds when it is read again.
+
+    Args:
+        before: the store.
+        how: what the form says; E0 is not kept for other groups than those that it was set for.
+    """
+    if not before.get("found", {}).get("shown"):
+        return {}
+    was = before["how"]
+    kept = (*RANGES, *["e0"] * (was.get("groups") == how.get("groups")))
+    return {name: was[name] for name in kept if name in was}
+
+
+def _one_alone(found: dict[str, Any]) -> bool:
+    """Whether the scan that is shown is the only one; of several, each has its own E0, as found."""
+    return len(found.get("scans", ())) == 1 and not found.get("unread")
 
 
 def handled(asked: str, before: dict[str, Any], given: dict[str, Any], moved: Any) -> dict[str, Any]:
@@ -73,19 +93,21 @@ def seen(measured: dict[str, Any], *, form: bool = False) -> dict[str, Any]:
     error = [*failed[:5], *[f"… and {len(failed) - 5} more files cannot be used."] * (len(failed) > 5)]
     groups, elements = found.get("groups", []), found.get("elements", [])
     about: list[Any] = []
+    alone = _one_alone(found)
     if shown:
         said = f"The scans are of {' and '.join(elements)}; use those of one element at a time."
         about = [
             *pieces.remarks([said] * (len(elements) > 1), "error"),
             html.H3(shown["source"]),
             *pieces.remarks([*(f"{each}." for each in shown["remarks"]), found["unread"]]),
+            *pieces.remarks([_SEVERAL] * (not alone)),
             pieces.facts(shown["facts"]),
         ]
     return {
         "error": "\n".join(filter(None, [*error, found.get("error")])),
         "numbers": numbers(measured),
-        "off": dict.fromkeys(HANDLES, bool(shown and shown["fixed"])),
-        "figure": _figure(shown),
+        "off": {name: bool(shown and (shown["fixed"] or (name == "e0" and not alone))) for name in HANDLES},
+        "figure": _figure(shown, alone=alone),
         "about": about,
         "scans": scans,
         "shown": "-".join(map(str, shown["at"])) if shown else None,
@@ -98,8 +120,11 @@ def seen(measured: dict[str, Any], *, form: bool = False) -> dict[str, Any]:
     }
 
 
-def _figure(shown: Any) -> dict[str, Any]:
-    """The scan as measured with its lines, and normalised near its edge; E0 and the ranges are shapes to be moved."""
+def _figure(shown: Any, *, alone: bool) -> dict[str, Any]:
+    """The scan as measured with its lines, and normalised near its edge.
+
+    The ranges, and E0 of a scan that is `alone`, are shapes to be moved; of several scans, E0 is a line.
+    """
     if not shown:
         return plots.spectra([], "", empty="Scans that you give are drawn here.")
     energy, e0, (blue, orange) = shown["energy"], shown["e0"], plots.COLOURS[:2]
@@ -110,13 +135,15 @@ def _figure(shown: Any) -> dict[str, Any]:
         plots.trace(energy, shown["pre_edge"], "before the edge", blue, 1.4, **dash),
         plots.trace(energy[behind:], shown["post_edge"][behind:], "after the edge", orange, 1.4, **dash),
     ]
+    if not alone:
+        above.append(plots.trace([e0, e0], [min(shown["mu"]), max(shown["mu"])], "E0", plots.COLOURS[2], 2.5))
     below = [
         plots.trace(energy, shown["normalised"], "normalised", plots.COLOURS[5], 1.2),
         plots.trace(energy, shown["flattened"], "flattened", plots.INK, 1.8),
     ]
     near = (max(e0 + _NEAR[0], energy[0]), min(e0 + _NEAR[1], energy[-1]))
     titles = ("µ as measured", "Normalised")
-    figure = plots.panels(above[: 1 if shown["fixed"] else 3], below, titles, share=0.42, near=near)
+    figure = plots.panels(above[:1] if shown["fixed"] else above, below, titles, share=0.42, near=near)
     place = {"y0": 0, "y1": 1, "yref": "y domain"}
     shapes = [
         {
@@ -125,7 +152,8 @@ def _figure(shown: Any) -> dict[str, Any]:
         }
         for name, colour in (("pre", blue), ("post", orange))
     ]  # fmt: skip
-    shapes.append({"type": "line", "x0": e0, "x1": e0, **place, "line": {"color": plots.COLOURS[2], "width": 2.5}})
+    if alone:
+        shapes.append({"type": "line", "x0": e0, "x1": e0, **place, "line": {"color": plots.COLOURS[2], "width": 2.5}})
     figure["layout"] |= {
         "shapes": [] if shown["fixed"] else shapes, "uirevision": shown["source"], "editrevision": time.time(),
     }  # fmt: skip

@@ -22,7 +22,7 @@ from xanesflow.app.measured_asked import (
     interpreters,
     wanted,
 )
-from xanesflow.app.measured_shown import HANDLES, RANGES, answer, handled, overlay, seen
+from xanesflow.app.measured_shown import HANDLES, RANGES, answer, handled, overlay, seen, still_set
 from xanesflow.app.shared_page import Page
 from xanesflow.core.errors import XanesflowError, sentence_about
 from xanesflow.core.text import plural
@@ -179,6 +179,7 @@ def _of_scans(page: Page) -> None:
             how.pop("groups", None)
         else:
             files = (before or {}).get("files")
+            how |= still_set(before or {}, how)
         if not files:
             raise PreventUpdate
         now = {"files": files, "how": how}

@@ -25,7 +25,7 @@ from xanesflow.matching.candidates import Narrowing, read_symbols
 from xanesflow.matching.conclusion import titled
 from xanesflow.matching.each_scan import each_scan, is_series
 from xanesflow.matching.get_references import Listener, Wanted, get_references, get_standards, one_element
-from xanesflow.matching.mixtures import Mixture, MixtureFit, fit_mixtures, shifted_farther
+from xanesflow.matching.mixtures import Mixture, MixtureFit, cautions, fit_mixtures
 from xanesflow.matching.rank_candidates import Match, match_spectrum
 from xanesflow.matching.ranking import Row
 from xanesflow.measured import MeasuredSpectrum, Normalisation, Reading, read_measured
@@ -281,7 +281,7 @@ def mix_scans(work: Work) -> dict[str, Any]:
         **_answers(fits, lambda fit: [_mixed(each) for each in fit.mixtures], _MIXED),
         "curves": [_curve(fit.spectrum, fit.energy_ev, fit.values) for fit in fits],
         "known": "The lower the criterion the better; a difference of 6 is strong evidence.",
-        "remarks": [*remarks, *shifted_farther(fits), *_left_out(fits)],
+        "remarks": [*remarks, *cautions(fits), *_left_out(fits)],
         "terminal": files.terminal("mix", *words, "--output", table, "--plot", plot),
     }
 

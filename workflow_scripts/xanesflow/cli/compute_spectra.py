@@ -91,7 +91,7 @@ def quick_look(
     aligned = "" if shift is None else describe_shift(shift)
     there = set(folder.iterdir())
     tables = write_spectra(table, request, look, outcomes, spectra, athena=athena, aligned=aligned)
-    draw_plot(plots, request, spectra)
+    draw_plot(plots, request, spectra, moved=shift is not None)
     results().print(summary(outcomes, look, spectra))
     for sentence in remarks(request, look, outcomes, spectra):
         print_message(sentence, style="yellow")

@@ -24,7 +24,7 @@ from xanesflow.core.text import plural, printable
 from xanesflow.matching.components import find_components
 from xanesflow.matching.each_scan import each_scan, is_series
 from xanesflow.matching.get_references import get_standards, one_element
-from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, fit_mixtures, shifted_farther
+from xanesflow.matching.mixtures import MAX_SHIFT_EV, MixtureFit, cautions, fit_mixtures
 
 _SHOWN = 10
 
@@ -67,9 +67,9 @@ def show_mix(file: Path, wanted: MixWanted, how: HowToRead) -> None:
             lambda spectrum: fit_mixtures(spectrum, standards, most=wanted.most, sum_to_one=wanted.sum_to_one),
             leave_out_scan,
         )
-    if len(fits) == 1:  # in a series, no scan is a standard of itself
-        caution([f"Left out: {each}" for each in fits[0].left_out])
-    caution(shifted_farther(fits, "" if wanted.computed else ", or raise --max-shift"))
+    lost = dict.fromkeys(each for fit in fits for each in fit.left_out)
+    caution([f"Left out: {each}" for each in lost], " are left out.")
+    caution(cautions(fits, "" if wanted.computed else ", or raise --max-shift"))
     results().print(_table(fits))
     if wanted.output is not None:
         from xanesflow.matching.write_mix import write_mixtures  # loads matplotlib
@@ -94,7 +94,7 @@ def show_pca(files: Sequence[Path], output: Path | None, plot: Path | None, how:
     say_remarks(spectra)
     found = find_components(spectra)
     table = Table("component", "share of the sum of squares", "indicator", "largest misfit of a scan")
-    for k in range(min(len(found.variance), _SHOWN)):
+    for k in range(found.shown):
         table.add_row(
             str(k + 1), f"{found.variance[k]:.3g}", f"{found.indicator[k]:.3g}", f"{found.misfit(k + 1).max():.4f}"
         )

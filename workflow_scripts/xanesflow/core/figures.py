@@ -24,6 +24,7 @@ COLOURS = (MODEL, BASELINE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's, which colour-blind readers can distinguish."""
 
 ENERGY, CROSS_SECTION = "Photon energy (eV)", "Cross section (10⁻³ bohr²)"
+MOVED_ENERGY = "Photon energy, moved to experiment (eV)"
 
 _NOTE = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="24" font-family="sans-serif"><text y="16">'
 

@@ -15,6 +15,7 @@ from xanesflow.measured import MeasuredSpectrum
 
 FEWEST = 3
 _FEWEST_ENERGIES = 20
+_SHOWN = 10
 LEAST_NOISE = 0.001
 """Of the edge step; errors of the normalisation are no smaller."""
 
@@ -33,6 +34,11 @@ class Components:
     # the noise, if the scans are many (NaN for the last)
     indicator: Floats
     noise: float  # root mean square of the scans' noise, or `LEAST_NOISE`, in units of the edge step
+
+    @property
+    def shown(self) -> int:
+        """How many tables and figures have: the first ten, and all above the noise."""
+        return min(len(self.variance), max(_SHOWN, self.significant))
 
     @property
     def significant(self) -> int:

@@ -20,7 +20,7 @@ from scipy.stats import t as student
 from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.text import listing, plural, printable
+from xanesflow.core.text import first_of, listing, plural, printable
 from xanesflow.matching.ranking import without_itself
 from xanesflow.measured import MeasuredSpectrum
 
@@ -51,7 +51,12 @@ class Standard:
     energy_ev: Floats  # (n,) rising, absolute photon energies
     values: Floats  # (n,) normalised
     shift_ev: tuple[float, float] = (-MAX_SHIFT_EV, MAX_SHIFT_EV)  # lowest and highest shift
-    scan: tuple[str, str] | None = None  # of a measured spectrum (`MeasuredSpectrum.scan`)
+    scan: frozenset[str] | None = None  # of a measured spectrum (`MeasuredSpectrum.scan`)
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,7 @@ class MixtureFit:
     values: Floats  # (n,) the normalised spectrum there
     mixtures: tuple[Mixture, ...]  # the best first
     left_out: tuple[str, ...]  # sentences on standards that were not used
+    cut_short: str = ""  # a sentence if a standard ends before the energies that are fitted else
 
 
 def fit_mixtures(
@@ -112,11 +118,13 @@ def fit_mixtures(
         sum_to_one: whether the fractions must add up to 1.
 
     Raises:
-        XanesflowError: there are fewer than two standards or too many, or one does not cover the edge.
+        XanesflowError: the spectrum ends too soon, there are too many standards, or fewer than two that cover the edge.
     """
     standards, itself = without_itself(spectrum, standards)
+    standards, short = _long_enough(spectrum, standards)
+    left_out = [*itself, *short]
     if len(standards) < 2:
-        why = f" ({itself[0].rstrip('.')})" if itself else ""
+        why = f" ({'; '.join(each.rstrip('.') for each in left_out)})" if left_out else ""
         raise XanesflowError(f"A mixture needs at least two standards{why}; name more files, or a folder of them.")
     tries = sum(comb(len(standards), size) for size in range(1, most + 1))
     if tries > MOST_TRIED:
@@ -144,11 +152,16 @@ def fit_mixtures(
     ranked = tuple(replace(each, rank=rank) for rank, each in enumerate(best, 1))
     if not ranked:
         raise XanesflowError(f"No combination of the {plural(len(standards), 'standard')} resembles {spectrum.source}.")
-    return MixtureFit(spectrum, energy, values, ranked, tuple(itself))
+    return MixtureFit(spectrum, energy, values, ranked, tuple(left_out), _cut_short(spectrum, standards, energy[-1]))
 
 
-def shifted_farther(fits: Sequence[MixtureFit], more: str = "") -> list[str]:
-    """A sentence if standards of the best combinations are shifted as far as they may be; `more`: what else to do."""
+def cautions(fits: Sequence[MixtureFit], more: str = "") -> list[str]:
+    """Sentences on what limits the fits; `more`: what else to do if standards would be shifted farther."""
+    return [*dict.fromkeys(fit.cut_short for fit in fits if fit.cut_short), *_shifted_farther(fits, more)]
+
+
+def _shifted_farther(fits: Sequence[MixtureFit], more: str) -> list[str]:
+    """A sentence if standards of the best combinations are shifted as far as they may be."""
     names = list(dict.fromkeys(name for fit in fits for name in fit.mixtures[0].at_limit))
     if not names:
         return []
@@ -159,23 +172,52 @@ def shifted_farther(fits: Sequence[MixtureFit], more: str = "") -> list[str]:
     ]
 
 
+def _long_enough(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[list[Standard], list[str]]:
+    """The standards that reach far enough after the edge, and a sentence on each other one.
+
+    Raises:
+        XanesflowError: the spectrum itself does not.
+    """
+    half = spectrum.half_step_ev
+    if spectrum.energy_ev[-1] < half + _LEAST_AFTER_EV:
+        raise XanesflowError(
+            f"{spectrum.source} ends at {spectrum.energy_ev[-1]:.0f} eV, less than {_LEAST_AFTER_EV:g} eV after its "
+            f"edge at {half:.0f} eV, too soon for a mixture; give a longer scan."
+        )
+    short = [each for each in standards if _ends(each) < half + _LEAST_AFTER_EV]
+    return [each for each in standards if each not in short], [
+        f"{printable(each.name, 40)} ends at {each.energy_ev[-1]:.0f} eV, less than {_LEAST_AFTER_EV:g} eV after the "
+        f"edge at {half:.0f} eV and the shift that is allowed."
+        for each in short
+    ]
+
+
+def _ends(standard: Standard) -> float:
+    """The last energy that a standard covers at every shift."""
+    return float(standard.energy_ev[-1] + min(standard.shift_ev[0], 0.0))
+
+
 def _common_range(spectrum: MeasuredSpectrum, standards: Sequence[Standard]) -> tuple[Floats, Floats]:
     """Even energies near the edge that all spectra cover at every shift, and the spectrum there."""
     half = spectrum.half_step_ev
-    last = min(
-        half + AFTER_EV,
-        spectrum.energy_ev[-1],
-        *(each.energy_ev[-1] + min(each.shift_ev[0], 0.0) for each in standards),
-    )
+    last = min(half + AFTER_EV, spectrum.energy_ev[-1], *map(_ends, standards))
     first = max(half - BEFORE_EV, spectrum.energy_ev[0])
-    if last < half + _LEAST_AFTER_EV:
-        short = min(standards, key=lambda each: each.energy_ev[-1] + each.shift_ev[0])
-        raise XanesflowError(
-            f"{short.name} ends at {short.energy_ev[-1]:.0f} eV, less than {_LEAST_AFTER_EV:g} eV after the edge of "
-            f"{spectrum.source} at {half:.0f} eV; leave it out."
-        )
     energy = even_energies(first, last, STEP_EV)
     return energy, np.interp(energy, spectrum.energy_ev, spectrum.flattened)
+
+
+def _cut_short(spectrum: MeasuredSpectrum, standards: Sequence[Standard], last: float) -> str:
+    """A sentence if standards end well before the energies that would be fitted without them."""
+    half = spectrum.half_step_ev
+    whole = min(half + AFTER_EV, spectrum.energy_ev[-1])
+    short = sorted((each for each in standards if each.energy_ev[-1] < whole - INDEPENDENT_EV), key=_ends)
+    if not short:
+        return ""
+    names = first_of([f"{printable(each.name, 40)} (to {each.energy_ev[-1]:.0f} eV)" for each in short], 3)
+    return (
+        f"All combinations are fitted only up to {last:.0f} eV, {last - half:.0f} eV after the edge instead of "
+        f"{whole - half:.0f} eV, because of {names}; leave out what is short, or give longer spectra."
+    )
 
 
 def _laid(standard: Standard, energy: Floats, shift: float) -> Floats:

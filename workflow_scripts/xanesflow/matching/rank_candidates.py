@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from xanesflow.core.errors import XanesflowError
 from xanesflow.core.text import first_of
 from xanesflow.matching.choice_model import Expected, MatchCalibration
 from xanesflow.matching.conclusion import conclude
-from xanesflow.matching.likeness import Likeness, Target, fit_candidate, target_of
+from xanesflow.matching.likeness import AFTER_EV, Likeness, Target, fit_candidate, target_of
 from xanesflow.matching.ranking import Reference, Row, without_itself
 from xanesflow.measured import MeasuredSpectrum
 
 _FEW = 5
 _SHARP_EV = 1.0
+_LITTLE_EV = 3.0  # that may lack at the end without changing a certainty
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,16 @@ def match_spectrum(
             f"No candidate has a spectrum that can be compared with {spectrum.source}"
             + (f" ({missing[-1].rstrip('.')})." if missing else ".")
         )
+    # A shorter part is easier to fit, so all are compared over the part that all of them reach.
+    reached = min(int(np.isfinite(fit.fitted).sum()) for _, fit in fitted)
+    short = [ref.id for ref, fit in fitted if np.isnan(fit.fitted[-1])]
+    if short:
+        target = Target(target.energy_ev[:reached], target.values[:reached], target.half_step_ev)
+        both = zip(fitted, expectations, strict=True)
+        fitted = [
+            (ref, fit_candidate(target, ref.curve, calibration.bounds(expected), calibration.correction))
+            for (ref, _), expected in both
+        ]
     certainty = calibration.probabilities([likeness for _, likeness in fitted], expectations)
     order = sorted(range(len(fitted)), key=lambda i: (-certainty[i], fitted[i][1].rms, fitted[i][0].id))
     rows = tuple(Row(rank, *fitted[i], float(certainty[i])) for rank, i in enumerate(order, 1))
@@ -100,10 +113,23 @@ def match_spectrum(
         model,
         rows,
         conclude(rows, spectrum.element),
-        tuple(_cautions(spectrum, rows, calibration, predicted=bool(model))),
+        (*_cut(short, target), *_cautions(spectrum, rows, calibration, predicted=bool(model))),
         tuple(missing),
         dict(calibration.known),
     )
+
+
+def _cut(short: Sequence[str], target: Target) -> list[str]:
+    """A sentence if candidates end before the spectrum; `short`: their ids."""
+    last = float(target.energy_ev[-1])
+    after = last - target.half_step_ev
+    if not short or after > AFTER_EV - _LITTLE_EV:
+        return []
+    return [
+        f"All candidates are compared only up to {last:.0f} eV, {after:.0f} eV after the edge, because "
+        f"{first_of(short)} {'ends' if len(short) == 1 else 'end'} there; the certainty was learned from "
+        f"{AFTER_EV:g} eV and may not hold, so leave out what is short."
+    ]
 
 
 def _cautions(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from xanesflow.core.text import first_of, printable
 from xanesflow.matching.likeness import Curve, Likeness
 from xanesflow.matching.surroundings import Surroundings
 from xanesflow.measured import MeasuredSpectrum
@@ -13,17 +14,26 @@ from xanesflow.measured import MeasuredSpectrum
 
 class _Comparable(Protocol):
     @property
-    def scan(self) -> tuple[str, str] | None: ...
+    def id(self) -> str: ...
+    @property
+    def scan(self) -> frozenset[str] | None: ...
 
 
 Compared = TypeVar("Compared", bound=_Comparable)
 
 
 def without_itself(spectrum: MeasuredSpectrum, given: Iterable[Compared]) -> tuple[list[Compared], list[str]]:
-    """Candidates or standards that are other scans than a spectrum, and a sentence if one of them was itself."""
-    given = list(given)
-    others = [each for each in given if each.scan != spectrum.scan]
-    return others, [f"{spectrum.source} is the measured spectrum itself."] * (len(others) < len(given))
+    """Candidates or standards that share no scan with a spectrum, and sentences on those that are or hold it."""
+    others, itself, sharing = list[Compared](), False, list[str]()
+    for each in given:
+        if not each.scan or spectrum.scan.isdisjoint(each.scan):
+            others.append(each)
+        elif each.scan == spectrum.scan:
+            itself = True
+        else:
+            sharing.append(printable(each.id, 40))
+    have = f"{first_of(sharing)} {'has' if len(sharing) == 1 else 'have'} a scan in common with {spectrum.source}."
+    return others, [*[f"{spectrum.source} is the measured spectrum itself."] * itself, *[have] * bool(sharing)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +47,7 @@ class Reference:
     metal: bool = False  # whether it is a metal or an alloy
     carbonate: bool = False  # whether it is a carbonate
     surroundings: Surroundings | None = None  # of the absorber; None if they are not known
-    scan: tuple[str, str] | None = None  # of a measured spectrum (`MeasuredSpectrum.scan`)
+    scan: frozenset[str] | None = None  # of a measured spectrum (`MeasuredSpectrum.scan`)
 
     @property
     def short_name(self) -> str:

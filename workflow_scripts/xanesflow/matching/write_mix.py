@@ -18,7 +18,6 @@ from xanesflow.matching.mixtures import Mixture, MixtureFit
 COLUMNS = ("rank", "standards", "fractions", "fraction_low", "fraction_high", "rms", "criterion", "shifts_ev")
 
 _SEPARATOR = ";"
-_MOST_COMPONENTS = 10
 
 
 def mixture_values(mixture: Mixture) -> dict[str, Any]:
@@ -107,7 +106,7 @@ def _draw_fractions(path: Path, fits: Sequence[MixtureFit]) -> None:
 
 def write_components(path: Path, found: Components) -> None:
     """Write variance, indicator and, by scan, scores and misfit: a table of the scans (.csv), or everything (.json)."""
-    shown = min(len(found.variance), _MOST_COMPONENTS)
+    shown = found.shown
     misfit = found.misfit(found.significant)
     if path.suffix.lower() == ".csv":
         columns = ("scan", *(f"score_{k + 1}" for k in range(shown)), "misfit")
@@ -132,8 +131,8 @@ def write_components(path: Path, found: Components) -> None:
 
 def draw_components(path: Path, found: Components) -> None:
     """Draw the scree plot, the components, their scores over the scans, and the worst rebuilt scan."""
-    number = found.significant
-    shown = min(len(found.variance), _MOST_COMPONENTS)
+    number, shown = found.significant, found.shown
+    drawn_of = min(number, len(COLOURS))
     worst = int(np.argmax(found.misfit(number)))
     with figure(path, 9.0, 6.0) as drawn:
         (scree, components), (scores, rebuilt) = drawn.subplots(2, 2)
@@ -142,9 +141,12 @@ def draw_components(path: Path, found: Components) -> None:
         scree.set_xlabel("component")
         scree.set_ylabel("share of the sum of squares")
         scree.set_title(f"{number} are above the noise")
-        for k, colour in zip(range(min(number, len(COLOURS))), COLOURS, strict=False):
+        for k, colour in zip(range(drawn_of), COLOURS, strict=False):
             components.plot(found.energy_ev, found.components[k], color=colour, label=f"component {k + 1}")
             scores.plot(range(1, len(found.sources) + 1), found.scores[:, k], ".-", color=colour)
+        if drawn_of < number:
+            components.set_title(f"{drawn_of} of {number} drawn")
+            scores.set_title(f"{drawn_of} of {number} drawn")
         components.set_xlabel("photon energy (eV)")
         components.legend(fontsize=7)
         scores.set_xlabel("scan")

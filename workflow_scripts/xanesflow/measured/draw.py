@@ -8,14 +8,17 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from xanesflow.core.figures import BASELINE, COLOURS, MODEL, TRUTH, figure, plain_text
+from xanesflow.core.text import plural
 from xanesflow.measured.measured_spectrum import MeasuredSpectrum
 
+_NAMED = 14
+_STYLES = ("-", "--", ":", "-.")
 _NEAR_EV = (-50.0, 120.0)  # range of the normalised spectrum that is shown, relative to the edge
 
 
 def draw_spectra(path: Path, spectra: Sequence[MeasuredSpectrum]) -> None:
     """Draw one spectrum in full, or several normalised ones over each other with the first as measured."""
-    with figure(path, 9.0, 3.6) as drawn:
+    with figure(path, 9.0 if len(spectra) == 1 else 11.0, 3.6) as drawn:
         left, right = drawn.subplots(1, 2)
         _as_measured(left, spectra[0])
         _normalised(right, spectra)
@@ -38,17 +41,22 @@ def _as_measured(axes: Axes, spectrum: MeasuredSpectrum) -> None:
 
 
 def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
-    first = spectra[0]
-    for number, spectrum in enumerate(spectra):
-        colour = TRUTH if len(spectra) == 1 else COLOURS[number % len(COLOURS)]
-        label = "normalised" if len(spectra) == 1 else plain_text(spectrum.source, 28)
-        shown = label if number < 8 else "_"
-        axes.plot(spectrum.energy_ev, spectrum.normalised, color=colour, lw=1.4, label=shown)
-    if len(spectra) == 1:
+    first, several = spectra[0], len(spectra) > 1
+    if several:
+        for number, spectrum in enumerate(spectra):
+            turn, k = divmod(number, len(COLOURS))
+            label = plain_text(spectrum.source, 28) if number < _NAMED else "_"
+            style = _STYLES[turn % len(_STYLES)]
+            axes.plot(spectrum.energy_ev, spectrum.normalised, color=COLOURS[k], ls=style, lw=1.4, label=label)
+    else:
+        axes.plot(first.energy_ev, first.normalised, color=TRUTH, lw=1.4, label="normalised")
         axes.plot(first.energy_ev, first.flattened, color=MODEL, lw=1.0, ls="--", label="flattened")
     axes.axhline(1.0, color="#888888", lw=0.6)
     half = first.half_step_ev
-    axes.plot([half], [0.5], "o", color=TRUTH, ms=4, label=f"half the step, {half:.1f} eV")
+    of_which = " of the first" if several else ""
+    axes.plot([half], [0.5], "o", color=TRUTH, ms=4, label=f"half the step{of_which}, {half:.1f} eV")
+    if len(spectra) > _NAMED:
+        axes.plot([], [], " ", label=f"and {plural(len(spectra) - _NAMED, 'more scan')}")
     low, high = (half + each for each in _NEAR_EV)
     axes.set(
         xlabel="Photon energy (eV)",
@@ -57,4 +65,7 @@ def _normalised(axes: Axes, spectra: Sequence[MeasuredSpectrum]) -> None:
         xlim=(max(low, first.energy_ev[0]), min(high, first.energy_ev[-1])),
     )
     axes.ticklabel_format(useOffset=False)
-    axes.legend(loc="lower right")
+    if several:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    else:
+        axes.legend(loc="lower right")

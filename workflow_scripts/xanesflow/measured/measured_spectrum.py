@@ -126,9 +126,11 @@ class MeasuredSpectrum:
         return float(self.parameters["half_step_ev"])
 
     @property
-    def scan(self) -> tuple[str, str]:
-        """What tells one scan from others, whatever its file is called: the SHA-256 of its text, and the group in it.
+    def scan(self) -> frozenset[str]:
+        """What tells one scan from others, whatever its file is called: the SHA-256 of its text, with the group in it.
 
-        Neither packing nor normalisation by `xanesflow measured` changes it.
+        A merged one has those of all its parts. Neither packing nor normalisation by `xanesflow measured` changes it.
         """
-        return str(self.parameters.get("text_sha256", self.source)), str(self.parameters.get("group_key", ""))
+        key = str(self.parameters.get("group_key", ""))
+        texts = str(self.parameters.get("text_sha256", "")).split() or [self.source]
+        return frozenset("".join(f"{text}:{key}".rstrip(":").split()) for text in texts)

@@ -53,6 +53,7 @@ def merge_spectra(spectra: Sequence[MeasuredSpectrum], normalisation: Normalisat
     near = np.abs(energy - halves[0]) < 50
     parameters = {
         "format": "merged",
+        "text_sha256": " ".join(sorted(frozenset[str]().union(*(each.scan for each in spectra)))),
         "merged": [
             {"source": each.source, "half_step_ev": each.half_step_ev, "edge_step": each.edge_step,
              "file_sha256": each.parameters.get("file_sha256"), "text_sha256": each.parameters.get("text_sha256")}

@@ -137,7 +137,9 @@ def _of_own_table(table: ColumnTable) -> dict[str, str]:
     if table.labels != OWN_TABLE:
         return {}
     start = f"{OWN.lower()}."
-    return {key.removeprefix(start): on_one_line(each) for key, each in table.fields.items() if key.startswith(start)}
+    own = {key.removeprefix(start): each for key, each in table.fields.items() if key.startswith(start)}
+    lengths = {"text_sha256": len(own.get("text_sha256", ""))}  # of all parts, if it was merged
+    return {key: on_one_line(each, lengths.get(key, 80)) for key, each in own.items()}
 
 
 def _stated_e0(stated: str | None, name: str) -> float | None:

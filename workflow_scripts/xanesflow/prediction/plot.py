@@ -34,6 +34,7 @@ class _Panel:
     sites: NDArray[np.float64]
     average: NDArray[np.float64] | None
     band: NDArray[np.float64] | None
+    moved: bool
 
 
 def check_plot(path: str | Path) -> None:
@@ -82,6 +83,7 @@ def _panel(each: SubsetPrediction, material: str) -> _Panel:
         1e3 * each.spectra[rows],
         None if k is None else 1e3 * means.spectra[k],
         None if k is None or means.band_95 is None else 1e3 * means.band_95[:, k],
+        bool(each.shift_ev),
     )
 
 
@@ -97,7 +99,7 @@ def _count_shown(panels: list[_Panel], total: int) -> str:
 
 
 def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
-    from xanesflow.core.figures import BAND, MODEL, TRUTH, figure  # matplotlib is slow to import
+    from xanesflow.core.figures import BAND, ENERGY, MODEL, MOVED_ENERGY, TRUTH, figure  # matplotlib is slow to import
     from xanesflow.core.figures import panels as divide
 
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
@@ -118,7 +120,7 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
             axes.set_ylim(bottom=0.0)
             axes.ticklabel_format(useOffset=False)
         every[0].legend(loc="lower right")
-        drawn.supxlabel("Photon energy (eV)")
+        drawn.supxlabel(MOVED_ENERGY if panels and panels[0].moved else ENERGY)
         drawn.supylabel("Cross section (10⁻³ bohr²)")
         if note := _count_shown(panels, total):
             drawn.suptitle(note)
@@ -127,7 +129,7 @@ def _draw(path: str | Path, panels: list[_Panel], total: int) -> None:
 def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
     from plotly.graph_objects import Figure, Scatter  # slow to import
 
-    from xanesflow.core.figures import BAND, MODEL, TRUTH
+    from xanesflow.core.figures import BAND, ENERGY, MODEL, MOVED_ENERGY, TRUTH
 
     drawn: Any = Figure()
     groups: list[int] = []
@@ -160,7 +162,7 @@ def _write_page(path: str | Path, panels: list[_Panel], total: int) -> None:
     drawn.update_layout(
         template="plotly_white",
         title=_count_shown(panels, total),
-        xaxis_title="Photon energy (eV)",
+        xaxis_title=MOVED_ENERGY if panels and panels[0].moved else ENERGY,
         yaxis_title="Cross section (10⁻³ bohr²)",
         updatemenus=[{"buttons": buttons, "x": 0.0, "xanchor": "left", "y": 1.12, "showactive": True}],
     )

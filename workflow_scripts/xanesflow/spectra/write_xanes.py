@@ -15,7 +15,7 @@ from xanesflow.codes.quick_look import QuickLook
 from xanesflow.core.array_types import Floats
 from xanesflow.core.energy_grid import even_energies
 from xanesflow.core.errors import XanesflowError
-from xanesflow.core.figures import COLOURS, TRUTH, figure
+from xanesflow.core.figures import COLOURS, ENERGY, MOVED_ENERGY, TRUTH, figure
 from xanesflow.core.files import sha256_text, write_text
 from xanesflow.core.provenance import versions
 from xanesflow.core.tables import write_table
@@ -175,20 +175,21 @@ def _describe_result(outcome: SiteResult, look: QuickLook) -> str:
     return f"no spectrum: {outcome.error}" if outcome.result is None else look.describe(outcome.result)
 
 
-def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra) -> None:
+def draw_plot(paths: Sequence[Path], request: Request, spectra: Spectra, *, moved: bool = False) -> None:
     """Draw the sites as thin lines and their average as a thick one.
 
     Args:
         paths: files to write, in the formats of their endings.
         request: structure and element, for the title.
         spectra: on a common grid.
+        moved: whether the energies were moved to experiment.
     """
     for path in paths:
         with figure(path, 5.5, 3.7) as drawn:
             axes = drawn.subplots()
             _curves(axes, spectra)
             axes.set(
-                xlabel="Photon energy (eV)",
+                xlabel=MOVED_ENERGY if moved else ENERGY,
                 ylabel="Cross section (10⁻³ bohr²)",
                 title=f"{subscripts(request.material.formula)}, {request.element} K edge",
                 xlim=(spectra.energy_ev[0], spectra.energy_ev[-1]),
