@@ -50,8 +50,12 @@ def write_finished_config(directory: Path, runs: Path) -> None:
 
 
 def command(directory: Path, *arguments: str) -> list[str]:
-    """The call, `arguments` before the config file: --configfile takes all words after it."""
-    return [*SNAKEMAKE, *arguments, "--directory", str(directory), "--configfile", str(directory / "campaign.yaml")]
+    """The call, `arguments` before the config file: --configfile takes all words after it.
+
+    Each job has one thread, as worker processes import all libraries anew, which takes longer than these small jobs.
+    """
+    where = ["--directory", str(directory), "--configfile", str(directory / "campaign.yaml")]
+    return [*SNAKEMAKE, "--max-threads", "1", *arguments, *where]
 
 
 def start(directory: Path, *arguments: str, fork_scripts: bool = True) -> forked_snakemake.Started:
@@ -66,8 +70,6 @@ def start(directory: Path, *arguments: str, fork_scripts: bool = True) -> forked
 def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool = True) -> str:
     """Run the workflow to its end and give what it printed.
 
-    Each job has one thread, as worker processes import all libraries anew, which takes longer than these small jobs.
-
     Args:
         directory: with campaign.yaml.
         arguments: of Snakemake.
@@ -75,7 +77,7 @@ def run(directory: Path, *arguments: str, good: bool = True, fork_scripts: bool 
         fork_scripts: whether scripts are forked (forked_scripts.py), or started anew, which takes far longer: where a
             library reads the environment when it is imported.
     """
-    words = command(directory, "--max-threads", "1", *arguments)[len(CALL) :]
+    words = command(directory, *arguments)[len(CALL) :]
     code, printed = forked_snakemake.call(words, folder=directory, seconds=600, fork_scripts=fork_scripts)
     assert (code == 0) == good, printed[-6000:]
     return printed

@@ -34,7 +34,7 @@ S02 0
 COREHOLE RPA
 CONTROL 1 1 1 1 1 1
 XANES 4 0.04 0.1
-SCF 3.0 0 100 0.2 3
+SCF 2.0 0 100 0.2 3
 FMS 4.0 0
 EXCHANGE 0 0.0 0.0 2
 RPATH -1
@@ -202,7 +202,7 @@ def test_modules_of_a_folder_run_one_by_one_and_kept_memory_changes_no_bit(their
 
 
 def test_of_modules_the_first_that_stops_with_exit_code_0_is_the_last_too(tmp_path):
-    refused = COPPER.replace("SCF 3.0 0 100 0.2 3", "SCF 3.0 0 100 0.9 3")
+    refused = COPPER.replace("SCF 2.0 0 100 0.2 3", "SCF 2.0 0 100 0.9 3")
     program = find_program(str(write_modules(tmp_path / "bin")))
     stopped = site(tmp_path / "site", refused, program=program, corrections=0)
     assert not run_site(stopped)
@@ -230,7 +230,7 @@ def test_too_little_memory_is_a_fault_of_the_machine(tmp_path):
 
 
 def test_a_field_that_does_not_converge_is_given_more_iterations(tmp_path, capfdbinary):
-    few = site(tmp_path / "site", COPPER.replace("SCF 3.0 0 100 0.2 3", "SCF 3.0 0 2 0.2 3"))
+    few = site(tmp_path / "site", COPPER.replace("SCF 2.0 0 100 0.2 3", "SCF 2.0 0 2 0.2 3"))
     assert run_site(few)
     result = json.loads((few / "result.json").read_text())
     assert [(each["what"], each["from"], each["to"]) for each in result["corrections"]] == [("SCF iterations", 2, 100)]

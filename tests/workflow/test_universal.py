@@ -116,7 +116,7 @@ def test_snakemakes_own_report_tells_of_it(both_kinds, tmp_path):
 
 def test_a_universal_model_alone_with_a_subset_that_nothing_can_be_tested_on(tmp_path, both_kinds, two_elements):
     runs, sites = two_elements
-    take_over(both_kinds, tmp_path, "structures", "simulations", "spectra", "features")  # which are the same
+    take_over(both_kinds, tmp_path, "structures", "simulations", "spectra", "features", "interpretation")
     (tmp_path / "splits").mkdir()
     for subset, names in sites.items():
         materials = sorted({name.rsplit("_", 1)[0] for name in names})
