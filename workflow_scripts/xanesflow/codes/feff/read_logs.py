@@ -255,10 +255,8 @@ def check_cluster(log: str, feff_inp: bytes | None) -> None:
     radius = _FMS_RADIUS.search(text)
     if not took or radius is None:
         return
-    # FEFF multiplies both by RMULTIPLIER.
-    within = 1 + int(
-        (parse_feff_inp(text).distances_a <= float(radius[1]) - 1e-3).sum()
-    )  # an atom on the sphere may count or not
+    distances = parse_feff_inp(text).distances_a  # FEFF multiplies them and the radius by RMULTIPLIER
+    within = 1 + int((distances <= float(radius[1]) - 1e-3).sum())  # an atom on the sphere may count or not
     if int(took[-1]) < within:
         detail = f"full multiple scattering took {took[-1]} atoms, but {within} lie within its {radius[1]} Å"
         raise BadRunError("cluster_cut", detail)
