@@ -10,13 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from xanesflow.codes.polarisations import site_rotations
+from xanesflow.codes.polarisations import first_equivalents, site_rotations
 from xanesflow.core import limits
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
-from xanesflow.core.sites import SYMPREC_A
 
 AROUND_A = 6.0
 """How far around the absorber the atoms are compared."""
@@ -75,18 +73,17 @@ def atoms_of_site(crystal: Structure, structure: Structure, site_index: int) -> 
     """
     wanted = structure[site_index]
     alike = crystal.indices_from_symbol(wanted.specie.symbol)
-    apart = crystal.frac_coords - wanted.frac_coords
-    apart = np.linalg.norm(crystal.lattice.get_cartesian_coords(apart - np.round(apart)), axis=1)
     around = _around(structure, site_index)
-    here = [index for index in alike if apart[index] < _SAME_A and not _differing(_around(crystal, index), around)]
-    found = here or [index for index in alike if not _differing(_around(crystal, index), around)]
+    found = [index for index in alike if not _differing(_around(crystal, index), around)]
+    apart = crystal.lattice.get_all_distances(wanted.frac_coords, crystal.frac_coords)[0]
+    found = [index for index in found if apart[index] < _SAME_A] or found
     if not found:
         raise BadRunError(
             "wrong_absorber",
             f"no {wanted.specie.symbol} of the run has the atoms around it that site {site_index} of POSCAR has",
         )
-    kind_of = SpacegroupAnalyzer(crystal, symprec=SYMPREC_A).get_symmetry_dataset().equivalent_atoms
-    if len({int(kind_of[index]) for index in found}) > 1:
+    kind_of = first_equivalents(crystal)
+    if len({kind_of[index] for index in found}) > 1:
         raise BadRunError(
             "wrong_absorber",
             f"several atoms of the run that differ have the distances of site {site_index} of POSCAR, so which one it "
@@ -116,9 +113,8 @@ def rotations_in_run(crystal: Structure, index: int) -> list[Floats]:
         index: 0-based index of the absorber into it.
     """
     primitive = crystal.get_primitive_structure(tolerance=0.1)  # keeps the frame
-    apart = primitive.lattice.get_fractional_coords(crystal[index].coords) - primitive.frac_coords
-    apart = primitive.lattice.get_cartesian_coords(apart - np.round(apart))
-    return site_rotations(primitive, int(np.linalg.norm(apart, axis=1).argmin()))
+    place = primitive.lattice.get_fractional_coords(crystal[index].coords)
+    return site_rotations(primitive, int(primitive.lattice.get_all_distances(place, primitive.frac_coords)[0].argmin()))
 
 
 def _around(structure: Structure, index: int) -> dict[str, Floats]:

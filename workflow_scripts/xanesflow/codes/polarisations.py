@@ -46,8 +46,16 @@ def point_group(structure: Structure) -> list[Floats]:
 
 def inequivalent_atoms(structure: Structure, element: str) -> int:
     """Return how many atoms of an element no symmetry operation maps onto each other."""
-    kind_of = SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_dataset().equivalent_atoms
-    return len({int(kind_of[k]) for k in structure.indices_from_symbol(element)})
+    kind_of = first_equivalents(structure)
+    return len({kind_of[k] for k in structure.indices_from_symbol(element)})
+
+
+def first_equivalents(structure: Structure) -> list[int]:
+    """Return for each atom the index of the first that a symmetry operation maps onto it."""
+    equivalent: list[int] = (
+        SpacegroupAnalyzer(structure, symprec=SYMPREC_A).get_symmetry_dataset().equivalent_atoms.tolist()
+    )
+    return equivalent
 
 
 def _cartesian(cell: Floats, rotation: Floats) -> Floats:

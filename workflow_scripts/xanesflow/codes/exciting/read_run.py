@@ -26,7 +26,7 @@ from xanesflow.codes.run_description import RunDescription, check_edge, read_fil
 from xanesflow.codes.vasp.make_spectrum import cross_section
 from xanesflow.core.array_types import Floats
 from xanesflow.core.errors import BadRunError
-from xanesflow.core.text import listing, printable
+from xanesflow.core.text import fortran_number, listing, printable
 from xanesflow.core.units import BOHR_ANGSTROM, HARTREE_EV
 
 _COMPONENTS = {"11": "x", "22": "y", "33": "z"}
@@ -181,7 +181,7 @@ def _check_atom(files: Mapping[str, bytes], structure: Structure, site_index: in
             f"input.xml has the hole in {symbol} {printable(atom, 20)}, and site {site_index} is {symbol} {number}",
         )
     for name, content in files.items():
-        if volume := _VOLUME.search(text_of(name, content)) if name.endswith("_OC11.OUT") else None:
+        if name.endswith("_OC11.OUT") and (volume := _VOLUME.search(text_of(name, content))):
             check_volume(float(volume[1]) * BOHR_ANGSTROM**3, structure)
     return None
 
@@ -210,7 +210,7 @@ def _crystal(files: Mapping[str, bytes]) -> Structure | None:
 
 
 def _floats(text: str | None) -> Floats:
-    return np.array((text or "").lower().replace("d", "e").split(), dtype=float)
+    return np.array([fortran_number(word) for word in (text or "").split()])
 
 
 def _input(files: Mapping[str, bytes]) -> XmlElement:

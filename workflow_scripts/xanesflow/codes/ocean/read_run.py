@@ -149,7 +149,7 @@ def average(
     Raises:
         BadRunError: the site was not computed; its photons do not give the average; the cell's volume is not known.
     """
-    numbers = [spectra[0].atom] if structure is None else _numbers(given, element, structure, site_index)
+    numbers = [spectra[0].atom] if structure is None else _numbers_of_site(given, element, structure, site_index)
     computed = {each.atom for each in spectra if each.element in (None, element)}
     atom = next((number for number in numbers if number in computed), numbers[0])
     mine = [each for each in spectra if each.element in (None, element) and each.atom in (0, atom)]
@@ -158,11 +158,14 @@ def average(
     _check_named(mine, given, structure, element)
     dipole = [each for each in mine if _photon(given, each.photon).operator != "quad"]
     mine = dipole or mine
+    volume = mine[0].volume or given.volume or (structure.volume / _BOHR3 if structure is not None else None)
+    if volume is None:
+        raise BadRunError("no_output", "the volume of the cell stands neither in the spectrum nor in an input")
     directions = [_photon(given, each.photon).direction for each in mine]
     weights: Floats | None = np.full(len(mine), 1 / len(mine))
     if structure is not None:
         if given.crystal is None:
-            check_volume((mine[0].volume or given.volume or structure.volume / _BOHR3) * _BOHR3, structure)
+            check_volume(volume * _BOHR3, structure)
             rotations = site_rotations(structure, site_index)
         else:
             rotations = rotations_in_run(given.crystal, given.crystal.indices_from_symbol(element)[atom - 1])
@@ -173,9 +176,6 @@ def average(
             f"photons are missing: {', '.join(_photon(given, each.photon).text for each in mine)} do not give the "
             "average at this site by its symmetry",
         )
-    volume = mine[0].volume or given.volume or (structure.volume / _BOHR3 if structure is not None else None)
-    if volume is None:
-        raise BadRunError("no_output", "the volume of the cell stands neither in the spectrum nor in an input")
     # The photon's energy counts in the cross section; the code's own energies are mostly relative to its edge.
     edge, _ = tabulated_jump(element)
     energy = mine[0].energy_ev
@@ -189,7 +189,7 @@ def average(
     return RawSpectrum(energy, values, 2 * mine[0].half_width_ev, zero, how)
 
 
-def _numbers(given: OceanInput, element: str, structure: Structure, site_index: int) -> list[int]:
+def _numbers_of_site(given: OceanInput, element: str, structure: Structure, site_index: int) -> list[int]:
     """Return the numbers of a site's equivalent atoms among those of the element, as OCEAN counts them.
 
     Raises:

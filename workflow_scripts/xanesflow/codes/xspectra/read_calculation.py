@@ -24,9 +24,8 @@ _AXIS = re.compile(rf"a\([123]\) = \(\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\
 _LATTICE = re.compile(rf"lattice parameter \(alat\)\s*=\s*({_NUMBER})\s*a\.u\.")
 _LABEL = re.compile(r"^ +(\S{1,9}) +[\d.]+ +[\d.]+ +([A-Z][a-z]?) {0,2}\( 1\.0+\)", re.MULTILINE)
 _PLACE = re.compile(rf"^ +\d+ +(\S{{1,9}}) +tau\( *\d+\) = \( +({_NUMBER}) +({_NUMBER}) +({_NUMBER}) +\)", re.MULTILINE)
-_LIST = re.compile(
-    r"positions \((?:alat|a_0) units\).*?(?:\n[^\S\n]*\n|\Z)", re.DOTALL
-)  # not that in crystal coordinates
+# Not the list in crystal coordinates.
+_LIST = re.compile(r"positions \((?:alat|a_0) units\).*?(?:\n[^\S\n]*\n|\Z)", re.DOTALL)
 _SPECIES = re.compile(r"PseudoPot\. #\s*(\d+) for\s+([A-Z][a-z]?)\s")
 _CORE_EV = re.compile(rf"Core level energy \[eV\]:\s*({_NUMBER})")
 _ASKED = re.compile(r"^[^\S\n]*edge\s*=\s*['\"]\s*(\w+)", re.MULTILINE | re.IGNORECASE)
